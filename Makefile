@@ -1,0 +1,43 @@
+# Everything a learner types. `python -m helpers` does the same for people without make.
+PYTHON ?= python3
+PROFILE ?= tiny
+LESSONS ?=
+# TORCH_INDEX: an index to take torch from, such as PyTorch's CPU-only wheels (see the README).
+export TORCH_INDEX
+
+ifeq ($(OS),Windows_NT)
+VENV_PYTHON := .venv/Scripts/python.exe
+else
+VENV_PYTHON := .venv/bin/python
+endif
+
+.PHONY: setup course test lab bench tiny soak lock lint
+
+setup:
+	@$(PYTHON) -m helpers setup
+
+course: setup
+	@$(VENV_PYTHON) -m helpers run $(LESSONS) --profile $(PROFILE)
+
+test: setup
+	@$(VENV_PYTHON) -m pytest -m "not slow"
+
+lab: setup
+	@$(VENV_PYTHON) -m jupyterlab notebooks
+
+bench: setup
+	@$(VENV_PYTHON) -m helpers bench
+
+tiny: setup
+	@$(VENV_PYTHON) -m helpers.tiny
+
+soak: setup
+	@$(VENV_PYTHON) -m pytest -m slow
+
+# For those who change the course.
+lock:
+	@$(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --all-extras --upgrade --no-annotate \
+		--custom-compile-command "make lock" --quiet --output-file requirements.lock pyproject.toml
+
+lint: setup
+	@$(VENV_PYTHON) -m ruff check . && $(VENV_PYTHON) -m ruff format --check .

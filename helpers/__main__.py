@@ -1,0 +1,93 @@
+"""The course's commands: ``python -m helpers {setup,course,run,ask,bench}``."""
+
+import argparse
+import os
+import subprocess
+import sys
+
+from helpers import environment
+from helpers.paths import ROOT
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    return options.do(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, do, summary: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=summary, description=summary)
+        sub.set_defaults(do=do)
+        return sub
+
+    command("setup", _setup, "build .venv, once")
+    for name, do, profile, summary in (
+        ("run", _run, "auto", "run lessons headless, with the Python that calls it"),
+        ("course", _course, "tiny", "build .venv if need be and run lessons in it: what `make course` does, without make"),
+    ):
+        sub = command(name, do, summary)
+        sub.add_argument("lessons", nargs="*", metavar="LESSON", help="name or number (04); all if none is given")
+        sub.add_argument("--profile", default=profile, help=f"auto, tiny, t4 or gpu (default: {profile})")
+        sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
+        sub.add_argument("--out", help="folder for everything the run writes (default: runs/<profile>)")
+    sub = command("ask", _ask, "ask one question about a picture")
+    sub.add_argument("image")
+    sub.add_argument("question")
+    sub.add_argument("--model", default="embedded", help="embedded, a folder, or owner/name@revision")
+    sub.add_argument("--adapter", help="folder of the adapter that a lesson trained, such as runs/tiny/04_sft_chartqa/adapter")
+    command("bench", _bench, "measure speed and memory ratios into runs/bench.json")
+    return parser
+
+
+def _setup(options) -> int:
+    environment.ensure()
+    return 0
+
+
+def _course(options) -> int:
+    environment.ensure()
+    words = ["run", *options.lessons, "--profile", options.profile, *(word for pair in options.set for word in ("--set", pair))]
+    words += ["--out", options.out] if options.out else []
+    return subprocess.run([str(environment.PYTHON), "-m", "helpers", *words], cwd=ROOT).returncode
+
+
+def _run(options) -> int:
+    os.environ.update(environment.caches())  # before the libraries read them
+    from helpers.notebooks import UsageError
+    from helpers.runner import run, typed
+
+    try:
+        pairs = [pair.partition("=") for pair in options.set]
+        for name, equals, _ in pairs:
+            if not (name and equals):
+                raise UsageError(f"--set {name!r}: it is --set NAME=VALUE")
+        return run(options.lessons, options.profile, {name: typed(value) for name, _, value in pairs}, options.out)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _ask(options) -> int:
+    from helpers.asking import ask
+
+    try:
+        print(ask(options.image, options.question, options.model, options.adapter))
+    except FileNotFoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _bench(options) -> int:
+    os.environ.update(environment.caches())
+    from helpers.bench import bench
+
+    bench()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

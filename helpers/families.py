@@ -1,0 +1,22 @@
+"""Question families: what a chart question asks for, told from its words alone, so that it works for any data set."""
+
+import re
+
+FAMILIES = ("value by name", "value by place", "category", "extreme", "yes/no", "count", "difference")
+_PLACE = re.compile(r"\b(highest|lowest|first|last|largest|smallest|maximum|minimum|most|least|leftmost|rightmost)\b")
+
+
+def family_of(question: str) -> str:
+    """The family of a question by its wording: one of ``FAMILIES``, or "other"."""
+    text = question.strip().lower()
+    if re.match(r"(is|are|was|were|does|do|did|has|have|can)\b", text):
+        return "yes/no"
+    if "difference" in text:
+        return "difference"
+    if re.match(r"how many\b", text):
+        return "count"
+    if re.match(r"(which|who|where|when|in which|in what year|what year|what country)\b", text):
+        return "extreme" if _PLACE.search(text) else "category"
+    if re.match(r"(what|how much|how)\b", text):
+        return "value by place" if _PLACE.search(text) else "value by name"
+    return "other"

@@ -1,0 +1,60 @@
+"""What this machine has, and which precision and profile suit it. Decisions are plain functions of the facts."""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """``device``: "cuda" or "cpu". ``native_bf16``: in silicon, not emulated. ``memory_bytes``: of the device."""
+
+    device: str
+    name: str
+    memory_bytes: int
+    native_bf16: bool
+
+
+def detect() -> Hardware:
+    """The first CUDA GPU, or the CPU. A Mac's GPU is left aside: on MPS people report losses that stay stuck."""
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        # torch.cuda.is_bf16_supported() counts emulation and says yes on a T4; from compute capability 8.0 on it is real.
+        return Hardware("cuda", properties.name, properties.total_memory, properties.major >= 8)
+    import psutil
+
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return Hardware("cpu", f"{torch.get_num_threads()} CPU threads", psutil.virtual_memory().total, native)
+
+
+def choose_precision(policy: str, hardware: Hardware) -> tuple[str, str]:
+    """(precision, reason): "bfloat16", "float16" or "float32" for a profile's policy, which may be "auto".
+
+    ``auto`` takes bfloat16 where it is native, float16 on other GPUs, float32 on other CPUs. float16 on a CPU would
+    silently train in float32, so it is refused by name instead of being granted in name only.
+    """
+    if policy not in ("auto", "bfloat16", "float16", "float32"):
+        raise ValueError(f"PRECISION is {policy!r}; it is auto, bfloat16, float16 or float32")
+    if policy == "float32":
+        return "float32", "as the profile asks"
+    if policy == "float16" and hardware.device == "cpu":
+        return "float32", "a CPU has no float16 training"
+    if policy == "float16":
+        return "float16", "as the profile asks"
+    if hardware.native_bf16:
+        return "bfloat16", f"native on {hardware.name}"
+    if hardware.device == "cuda":
+        return "float16", f"{hardware.name} has no native bfloat16"
+    return "float32", f"{hardware.name}: no native bfloat16"
+
+
+def choose_profile(hardware: Hardware) -> tuple[str, str]:
+    """(profile, reason): ``gpu`` from 20 GB and native bfloat16 on, ``t4`` for smaller GPUs, ``tiny`` without one."""
+    if hardware.device != "cuda":
+        return "tiny", "no CUDA GPU here, so the embedded model and data on the CPU"
+    size = f"{hardware.name} with {hardware.memory_bytes / 1e9:.0f} GB"
+    if hardware.native_bf16 and hardware.memory_bytes >= 20e9:
+        return "gpu", f"{size} and native bfloat16"
+    if hardware.memory_bytes >= 12e9:
+        return "t4", f"{size}" + ("" if hardware.native_bf16 else ", no native bfloat16")
+    return "tiny", f"{size} is too small for SmolVLM2-2.2B in 4 bit with a margin"

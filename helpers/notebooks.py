@@ -1,0 +1,68 @@
+"""Find the lessons and read what their notebooks say about themselves."""
+
+import ast
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from helpers.paths import NOTEBOOKS
+
+
+class UsageError(ValueError):
+    """The command asks for something that can't be done; nothing has run yet."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """``parameters``: the names assigned in its parameters cell. ``needs``: lessons whose output it starts from."""
+
+    name: str
+    path: Path
+    parameters: tuple[str, ...]
+    needs: tuple[str, ...]
+
+
+def find_lessons(folder: Path = NOTEBOOKS) -> list[Lesson]:
+    """All lessons, in the order they are taught. UsageError for a notebook without its one ``parameters`` cell."""
+    return [read_lesson(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))]
+
+
+def read_lesson(path: Path) -> Lesson:
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", ())]
+    if len(cells) != 1:
+        raise UsageError(
+            f"{path.name} has {len(cells)} cells tagged 'parameters'; it needs exactly one. Tag the cell that assigns "
+            "PROFILE (JupyterLab: the gear at the top right, Cell Tags)."
+        )
+    assigned = (node for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign))
+    names = tuple(target.id for node in assigned for target in node.targets if isinstance(target, ast.Name))
+    return Lesson(path.stem, path, names, tuple(notebook.metadata.get("course", {}).get("needs", ())))
+
+
+def select_lessons(wanted: list[str], lessons: list[Lesson]) -> list[Lesson]:
+    """The lessons of that name or number, in their own order; all of them if ``wanted`` is empty."""
+    chosen = set()
+    for name in wanted:
+        found = [lesson.name for lesson in lessons if name in (lesson.name, lesson.name.split("_")[0])]
+        if not found:
+            raise UsageError(f"no lesson is called {name!r}. {_nearest(name, [lesson.name for lesson in lessons])}")
+        chosen |= set(found)
+    return [lesson for lesson in lessons if lesson.name in chosen or not wanted]
+
+
+def check_parameters(names: list[str], lessons: list[Lesson]) -> None:
+    """Each name must be a parameter of one of the lessons: papermill would only log a misspelt one and use the default."""
+    known = sorted({name for lesson in lessons for name in lesson.parameters})
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"no parameter is called {name!r} in {', '.join(lesson.name for lesson in lessons)}. {_nearest(name, known)}"
+            )
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1) or difflib.get_close_matches(name.upper(), known, n=1)
+    return (f"Did you mean {close[0]}? " if close else "") + f"There are: {', '.join(known)}"

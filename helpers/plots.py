@@ -1,0 +1,88 @@
+"""Drawing for the lessons. Every function takes plain values and returns a matplotlib figure; ``show`` displays it."""
+
+import html
+import io
+
+import matplotlib.pyplot as plt
+from IPython.display import HTML, Image, display
+
+# Okabe and Ito's colours, told apart by colour-blind readers; marks differ in shape too.
+BEFORE, AFTER, OTHER = "#E69F00", "#0072B2", "#009E73"
+_KINDS = {  # label mask: background, border, and the word that says it without colour
+    "trained": ("#9bd3f5", "2px solid #0072B2"),
+    "masked": ("#f2f2f2", "1px solid #bbbbbb"),
+    "image": ("#fbe3b5", "1px dashed #E69F00"),
+}
+
+
+def show(figure, alt: str) -> None:
+    """Display ``figure`` once, with ``alt`` as the text that a screen reader says and the report captions."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+    plt.close(figure)
+    display(Image(buffer.getvalue()), metadata={"image/png": {"alt": alt}})
+
+
+def show_label_mask(tokens: list[str], kinds: list[str], title: str) -> None:
+    """Tokens of one example as coloured boxes; ``kinds``: "trained", "masked" or "image" for each.
+
+    Runs of image tokens are folded into one box.
+    """
+    pieces, at = [], 0
+    while at < len(tokens):
+        run = 1
+        while kinds[at] == "image" and at + run < len(tokens) and (tokens[at + run], kinds[at + run]) == (tokens[at], "image"):
+            run += 1
+        text = f"{tokens[at]} × {run}" if run > 1 else tokens[at]
+        background, border = _KINDS[kinds[at]]
+        weight = "bold" if kinds[at] == "trained" else "normal"
+        pieces.append(
+            f'<span title="{kinds[at]}" style="background:{background};border:{border};color:#111;font-weight:{weight};'
+            f'padding:0 3px;margin:1px;display:inline-block;white-space:pre">{html.escape(text)}</span>'
+        )
+        at += run
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in _KINDS)
+    heading = f"<p><b>{html.escape(title)}</b>: {counts} of {len(tokens)} tokens (bold: trained)</p>"
+    display(HTML(f'{heading}<p style="line-height:2">{"".join(pieces)}</p>'))
+
+
+def plot_charts(rows, columns: int = 4):
+    """A grid of charts; ``rows`` have ``image`` and ``text``, the lines written underneath."""
+    height = -(-len(rows) // columns)
+    figure, axes = plt.subplots(height, columns, figsize=(3.1 * columns, 3.9 * height), squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, row in zip(axes.flat, rows, strict=False):
+        ax.imshow(row["image"])
+        ax.set_title(row["text"], fontsize=9, loc="left", wrap=True, y=-0.02, va="top", family="monospace")
+    figure.tight_layout()
+    return figure
+
+
+def plot_losses(log: list[dict], best_step: int | None = None):
+    """Training and validation loss over the steps of a trainer's ``log_history``, on one logarithmic axis."""
+    figure, ax = plt.subplots(figsize=(7.5, 3.6))
+    for key, label, colour, mark in (("loss", "training", BEFORE, "."), ("eval_loss", "validation", AFTER, "s")):
+        points = [(row["step"], row[key]) for row in log if key in row]
+        if points:
+            ax.plot(*zip(*points, strict=True), color=colour, marker=mark, label=f"{label} loss")
+    if best_step is not None:
+        ax.axvline(best_step, color="#555555", linestyle=":", label=f"kept: step {best_step}")
+    ax.set(xlabel="step", ylabel="loss per answer token", yscale="log")
+    ax.legend()
+    ax.grid(alpha=0.3)
+    return figure
+
+
+def plot_by_family(before: dict[str, float], after: dict[str, float], counts: dict[str, int]):
+    """Accuracy by question family, before and after, as paired bars."""
+    families = sorted(after, key=after.get)
+    figure, ax = plt.subplots(figsize=(7.5, 0.55 * len(families) + 1.2))
+    places = range(len(families))
+    ax.barh([p + 0.2 for p in places], [after[f] for f in families], 0.38, color=AFTER, label="after")
+    ax.barh([p - 0.2 for p in places], [before[f] for f in families], 0.38, color=BEFORE, hatch="//", label="before")
+    ax.set_yticks(list(places), [f"{f} ({counts[f]})" for f in families])
+    ax.set(xlim=(0, 1), xlabel="relaxed accuracy")
+    ax.legend(loc="lower right")
+    ax.grid(axis="x", alpha=0.3)
+    return figure

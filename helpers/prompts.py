@@ -1,0 +1,12 @@
+"""The two instructions of the course. Each metric is asked with its own, before and after training alike."""
+
+SHORT_ANSWER = "Answer with a single word or number."
+FULL_SENTENCE = "Answer with one full sentence."
+
+
+def chat(question: str, system: str) -> list[dict]:
+    """A chart question as chat messages: the processor puts the picture where the image placeholder stands."""
+    return [
+        {"role": "system", "content": [{"type": "text", "text": system}]},
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]},
+    ]

@@ -1,0 +1,59 @@
+"""Write a lesson's figures into results.json, beside those of the other lessons."""
+
+import json
+import math
+import os
+import platform
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from helpers.hardware import detect
+from helpers.paths import output_folder
+
+_PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate")
+
+
+def record(lesson: str, profile: str, figures: dict) -> Path:
+    """Replace ``lesson``'s figures in ``results.json`` of the run's folder; returns the file.
+
+    ``figures``: finite numbers or text by name. ValueError names a figure that is NaN, infinite or of another kind.
+    """
+    clean = {name: _finite(name, value) for name, value in figures.items()}
+    path = output_folder(profile) / "results.json"
+    results = read_results(path)
+    results["lessons"][lesson] = clean
+    results["environment"] = environment(profile)
+    # Written whole and then renamed: a run that is killed leaves the old file, not half a file.
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, suffix=".part", encoding="utf-8") as file:
+        json.dump(results, file, indent=1, allow_nan=False)
+    os.replace(file.name, path)
+    return path
+
+
+def read_results(path: Path) -> dict:
+    """The results of a run so far; empty if there are none."""
+    if not path.exists():
+        return {"lessons": {}, "environment": {}}
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def environment(profile: str) -> dict:
+    """Versions, device, profile and time, as text."""
+    hardware = detect()
+    return {
+        "profile": profile, "device": hardware.device, "device_name": hardware.name,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"), "python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
+    }  # fmt: skip
+
+
+def _finite(name: str, value):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        raise ValueError(f"the figure {name} is {value!r}: neither a number nor text")
+    if not math.isfinite(value):
+        raise ValueError(f"the figure {name} is {value}: something went wrong before it was recorded")
+    return value if isinstance(value, int) else float(value)

@@ -1,0 +1,139 @@
+"""Run lessons headless: papermill over the ordered notebooks, with progress, figures and a report."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from helpers.environment import caches
+from helpers.notebooks import Lesson, UsageError, check_parameters, find_lessons, select_lessons
+from helpers.paths import NOTEBOOKS, ROOT, resolve
+from helpers.profiles import load_profile, pick_profile
+from helpers.record import read_results
+from helpers.report import write_report
+
+CELL_TIMEOUT_SECONDS = {"tiny": 900, "t4": 6 * 3600, "gpu": 6 * 3600}
+
+
+def typed(text: str):
+    """A ``--set`` value as papermill's ``-p`` types it: True, False, None, int, float (``1e-4`` too), else text."""
+    if text in ("True", "False", "None"):
+        return {"True": True, "False": False, "None": None}[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def run(
+    wanted: list[str], profile: str = "auto", settings: dict | None = None, out: str | None = None, folder: Path = NOTEBOOKS
+) -> int:
+    """Run lessons by name or number (all by default); 0 if all went well, 1 if one failed. UsageError before anything runs."""
+    lessons = find_lessons(folder)
+    chosen = select_lessons(wanted, lessons)
+    settings = dict(settings or {})
+    check_parameters(list(settings), chosen)
+    try:
+        profile, reason = pick_profile(settings.pop("PROFILE", profile))
+        values = load_profile(profile)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    out_folder = resolve(out or os.environ.get("COURSE_OUT") or f"runs/{profile}")
+    out_folder.mkdir(parents=True, exist_ok=True)
+    print(f"profile {profile}: {reason}; results go to {out_folder}")
+    os.environ.update(caches(), COURSE_OUT=str(out_folder))
+    if not any(needs_hub((values | settings).get(name)) for name in ("MODEL", "DATASET")):
+        os.environ["HF_HUB_OFFLINE"] = "1"  # the lessons' kernels inherit it: nothing is looked up that isn't needed
+    times: dict[str, float] = {}
+    for lesson in with_needs(chosen, lessons, out_folder):
+        began = time.monotonic()
+        given = {name: value for name, value in (values | settings).items() if name in lesson.parameters}
+        if not run_lesson(lesson, given, out_folder, CELL_TIMEOUT_SECONDS[profile]):
+            return 1
+        times[lesson.name] = time.monotonic() - began
+        write_report(out_folder)
+    print_summary(times, out_folder)
+    return 0
+
+
+def needs_hub(name: str | None) -> bool:
+    """Whether a model or data set of that name has to come from the hub."""
+    return name is not None and name != "embedded" and not resolve(name).exists()
+
+
+def with_needs(chosen: list[Lesson], lessons: list[Lesson], out_folder: Path) -> list[Lesson]:
+    """``chosen``, each after the lessons that it starts from, where those have not left their figures in ``out_folder``."""
+    done = set(read_results(out_folder / "results.json")["lessons"])
+    by_name, order = {lesson.name: lesson for lesson in lessons}, []
+
+    def add(lesson: Lesson, wanted_by: str | None) -> None:
+        if lesson in order:
+            return
+        if wanted_by and lesson not in chosen:
+            if lesson.name in done:
+                return
+            print(f"{wanted_by} starts from what {lesson.name} makes, which is not there yet: running that first")
+        for need in lesson.needs:
+            if need not in by_name:
+                raise UsageError(f"{lesson.name} needs {need}, and there is no such lesson")
+            add(by_name[need], lesson.name)
+        order.append(lesson)
+
+    for lesson in chosen:
+        add(lesson, None)
+    return order
+
+
+def run_lesson(lesson: Lesson, parameters: dict, out_folder: Path, timeout: int) -> bool:
+    """Execute one notebook into ``out_folder``; on failure say where, what and what to try, keep the partial notebook."""
+    target = out_folder / f"{lesson.name}.ipynb"
+    try:
+        papermill.execute_notebook(
+            str(lesson.path), str(target), parameters=parameters, kernel_name="python3", cwd=str(ROOT),
+            progress_bar={"desc": lesson.name, "mininterval": 1}, execution_timeout=timeout, autosave_cell_every=0,
+        )  # fmt: skip
+    except PapermillExecutionError as error:
+        _explain(lesson, f"cell {error.cell_index}, {error.ename}: {error.evalue}", advice(error.ename, error.evalue), target)
+        return False
+    except Exception as error:  # nbclient's timeout and a kernel that died are not papermill's own errors
+        _explain(lesson, f"{type(error).__name__}: {error}", advice(type(error).__name__, str(error)), target)
+        return False
+    return True
+
+
+_ADVICE = (
+    (r"CellTimeoutError|timed out", "a cell ran too long: fewer steps (--set MAX_STEPS=50) or --profile tiny"),
+    (r"out of memory|OutOfMemoryError|can't allocate memory", "memory ran out: --set BATCH_SIZE=1 --set QUANTIZATION=4bit"),
+    (r"DeadKernelError|Kernel died", "the kernel died, most often for lack of memory: --set BATCH_SIZE=4"),
+    (r"BadRowError", "mend or remove the row that is named, or load with on_error='skip'"),
+    (r"FileNotFoundError", "check the path: relative paths count from the repository root"),
+    (r"ModuleNotFoundError|ImportError", "run `make setup`, then this command again"),
+    (r"ConnectionError|OfflineMode|LocalEntryNotFound", "the hub was not reached: check the network, or --profile tiny"),
+)  # fmt: skip
+
+
+def advice(kind: str, message: str) -> str:
+    """One thing to try for an error of this kind."""
+    for pattern, what in _ADVICE:
+        if re.search(pattern, f"{kind}: {message}"):
+            return what
+    return "open the partial notebook at that cell; the README tells how to report a bug"
+
+
+def _explain(lesson: Lesson, what: str, attempt: str, target: Path) -> None:
+    print(f"\n{lesson.name} failed at {what}\n  try: {attempt}\n  partial notebook: {target}")
+
+
+def print_summary(times: dict[str, float], out_folder: Path) -> None:
+    """A table of the run's lessons with their time and figures."""
+    results = read_results(out_folder / "results.json")["lessons"]
+    for name, seconds in times.items():
+        print(f"\n{name}: {seconds:.0f} s")
+        for key, value in results.get(name, {}).items():
+            print(f"  {key:32} {value:.4g}" if isinstance(value, float) else f"  {key:32} {value}")
+    print(f"\nreport: {out_folder / 'index.html'}")

@@ -1,0 +1,27 @@
+"""Rebuild what the course ships: ``python -m helpers.tiny [data|model]`` (both by default; ``make tiny`` calls it)."""
+
+import argparse
+import os
+
+import torch
+
+from helpers.paths import CACHE, EMBEDDED_CHARTQA, EMBEDDED_MODEL
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m helpers.tiny", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("all", "data", "model"), default="all")
+    what = parser.parse_args().what
+    if what in ("all", "data"):
+        from helpers.tiny.mini import build
+
+        build(EMBEDDED_CHARTQA)
+    if what in ("all", "model"):
+        from helpers.tiny.pretrain import pretrain
+
+        torch.set_num_threads(os.cpu_count() or 1)
+        pretrain(EMBEDDED_MODEL, CACHE / "tiny", workers=os.cpu_count() or 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""Pretrain the embedded model from nothing, in three stages, on two CPU cores.
+
+1. *Language*: the text model alone, with perfect eyes (:mod:`helpers.tiny.eyes`). It learns to look a value up by its
+   name. Attention starts out comparing content ("mimetic" initialization, Trockman and Kolter 2023, arXiv:2305.09828):
+   without it, looking up stays at chance for the whole stage.
+2. *Eyes*: the vision tower and the connector alone learn to say what perfect eyes say.
+3. *Together*: all weights, through the real eyes, answers and reading at once.
+
+Every step draws its batch from its own seed and every minute is saved, so a run that was stopped goes on where it was.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tqdm.auto import tqdm
+from transformers import SmolVLMForConditionalGeneration
+
+from helpers.tiny.architecture import build_model, build_processor
+from helpers.tiny.batches import IGNORE, Batch, BatchMaker
+from helpers.tiny.eyes import FactTable, reading_loss, what_tokens_should_say
+from helpers.tiny.rendering import draw_invented
+
+SAVE_EVERY_SECONDS = 60
+CHARTS, HELD_OUT = 16_000, 500
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    steps: int
+    batch: int
+    learning_rate: float
+
+
+STAGES = (Stage("language", 2200, 32, 2e-3), Stage("eyes", 800, 32, 2e-3), Stage("together", 1600, 32, 1e-3))
+
+
+def compare_content_from_the_start(model: SmolVLMForConditionalGeneration) -> None:
+    """Mimetic initialization of the text model's upper layers: a token looks at tokens like itself and copies them."""
+    for layer in model.model.text_model.layers[1:]:
+        attention, width = layer.self_attn, layer.self_attn.q_proj.weight.shape[0]
+        with torch.no_grad():
+            look, copy = (torch.linalg.qr(torch.randn(width, width))[0] for _ in range(2))
+            attention.q_proj.weight.copy_(0.8 * look + 0.01 * torch.randn(width, width))
+            attention.k_proj.weight.copy_(0.8 * look + 0.01 * torch.randn(width, width))
+            attention.v_proj.weight.copy_(copy * 0.5**0.5)
+            attention.o_proj.weight.copy_(copy.T * 0.5**0.5)
+
+
+def see(model: SmolVLMForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
+    """Pictures (batch, 3, 128, 128) -> image tokens (batch, 64, width)."""
+    return model.model.connector(model.model.vision_model(pixel_values=pixels).last_hidden_state)
+
+
+def answer_loss(model, ids: torch.Tensor, labels: torch.Tensor, thoughts: torch.Tensor, image_tokens=None):
+    """Cross entropy on the answers, plus a third of that of what should be in mind half way up; (loss, hits)."""
+    embedded = model.model.text_model.embed_tokens(ids)
+    if image_tokens is not None:
+        at_image = (ids == model.config.image_token_id).unsqueeze(-1).expand_as(embedded)
+        embedded = embedded.masked_scatter(at_image, image_tokens.to(embedded.dtype))
+    states = model.model.text_model(inputs_embeds=embedded, output_hidden_states=True)
+    wanted = labels[:, 1:] != IGNORE
+    logits = model.lm_head(states.last_hidden_state[:, :-1][wanted]).float()
+    loss = F.cross_entropy(logits, labels[:, 1:][wanted])
+    half_way = states.hidden_states[len(model.model.text_model.layers) // 2][thoughts[:, 0], thoughts[:, 1]]
+    in_mind = model.lm_head(model.model.text_model.norm(half_way)).float()
+    loss = loss - F.log_softmax(in_mind, -1).gather(1, thoughts[:, 2:]).mean() / 3
+    return loss, (logits.argmax(-1) == labels[:, 1:][wanted]).float().mean().item()
+
+
+def language_step(model, facts: FactTable, maker: BatchMaker, step: int, size: int) -> tuple[torch.Tensor, float]:
+    batch = maker.charts(step, size)
+    words = model.model.text_model.embed_tokens.weight
+    perfect, _ = what_tokens_should_say(words, facts, batch)
+    perfect = perfect + 0.01 * torch.randn(perfect.shape, generator=torch.Generator().manual_seed(step))
+    loss, hits = answer_loss(model, batch.ids, batch.labels, batch.thoughts, perfect)
+    sums, _ = answer_loss(model, *maker.subtractions(step, size // 2))
+    return loss + sums / 2, hits
+
+
+def eyes_step(model, facts: FactTable, maker: BatchMaker, step: int, size: int) -> tuple[torch.Tensor, float]:
+    batch = maker.charts(step, size)
+    return reading_loss(see(model, batch.pixels), model.model.text_model.embed_tokens.weight, facts, batch)
+
+
+def together_step(model, facts: FactTable, maker: BatchMaker, step: int, size: int) -> tuple[torch.Tensor, float]:
+    batch = maker.charts(step, size)
+    tokens = see(model, batch.pixels)
+    loss, hits = answer_loss(model, batch.ids, batch.labels, batch.thoughts, tokens)
+    reading, _ = reading_loss(tokens, model.model.text_model.embed_tokens.weight, facts, batch)
+    return loss + reading / 4, hits
+
+
+_STEPS: dict[str, Callable] = {"language": language_step, "eyes": eyes_step, "together": together_step}
+
+
+def trained_by(stage: Stage, model, facts: FactTable) -> list[torch.nn.Parameter]:
+    eyes = [*model.model.vision_model.parameters(), *model.model.connector.parameters()]
+    return {
+        "language": [*model.model.text_model.parameters(), *facts.parameters()],
+        "eyes": eyes,
+        "together": [*model.model.text_model.parameters(), *facts.parameters(), *eyes],
+    }[stage.name]
+
+
+def train_stage(stage: Stage, number: int, model, facts: FactTable, maker: BatchMaker, folder: Path) -> list[dict]:
+    """Run one stage, or what is left of it; the log has a row every 50 steps: step, loss, hits, seconds."""
+    parameters = trained_by(stage, model, facts)
+    optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.05)
+    path, log, start, spent = folder / f"{number}_{stage.name}.pt", [], 0, 0.0
+    if path.exists():
+        saved = torch.load(path, weights_only=True)
+        model.load_state_dict(saved["model"])
+        facts.load_state_dict(saved["facts"])
+        optimizer.load_state_dict(saved["optimizer"])
+        log, start, spent = saved["log"], saved["step"], saved["seconds"]
+    began = last_saved = time.monotonic()
+    with tqdm(total=stage.steps, initial=start, desc=f"{number}. {stage.name}", mininterval=5) as bar:
+        for step in range(start, stage.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = stage.learning_rate * schedule(step, stage.steps)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                loss, hits = _STEPS[stage.name](model, facts, maker, 100_000 * number + step, stage.batch)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            bar.update()
+            seconds = spent + time.monotonic() - began
+            if step % 50 == 49:
+                log.append({"stage": stage.name, "step": step + 1, "loss": loss.item(), "hits": hits, "seconds": seconds})
+                bar.set_postfix(loss=f"{loss.item():.2f}", right=f"{hits:.0%}")
+            if time.monotonic() - last_saved > SAVE_EVERY_SECONDS or step + 1 == stage.steps:
+                last_saved = time.monotonic()
+                state = {"model": model.state_dict(), "facts": facts.state_dict(), "optimizer": optimizer.state_dict()}
+                torch.save({**state, "log": log, "step": step + 1, "seconds": seconds}, path.with_suffix(".part"))
+                path.with_suffix(".part").rename(path)
+    return log
+
+
+def schedule(step: int, steps: int) -> float:
+    """Share of the learning rate: up over 100 steps, then down a half cosine to a twentieth."""
+    return min(1.0, (step + 1) / 100) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+
+@torch.no_grad()
+def skills(model, maker: BatchMaker, batch: Batch, image_tokens: torch.Tensor) -> dict[str, float]:
+    """Share of answers that are right in every token, by question form, with the true answer's start given."""
+    embedded = model.model.text_model.embed_tokens(batch.ids)
+    at_image = (batch.ids == model.config.image_token_id).unsqueeze(-1).expand_as(embedded)
+    states = model.model.text_model(inputs_embeds=embedded.masked_scatter(at_image, image_tokens))
+    right = model.lm_head(states.last_hidden_state[:, :-1]).argmax(-1) == batch.labels[:, 1:]
+    scores: dict[str, list[bool]] = {}
+    for ids, wanted, hit in zip(batch.ids.tolist(), (batch.labels[:, 1:] != IGNORE).tolist(), right.tolist(), strict=True):
+        at = 0
+        while at < len(wanted):
+            if not wanted[at]:
+                at += 1
+                continue
+            end = next((i for i in range(at, len(wanted)) if not wanted[i]), len(wanted))
+            asked = maker.tokenizer.decode(ids[max(0, at - 12) : at + 1], skip_special_tokens=True)
+            form = _form(asked.split("User:")[-1].split("\n")[0].strip())
+            scores.setdefault(form, []).append(all(hit[at:end]))
+            at = end
+    return {form: float(np.mean(hits)) for form, hits in sorted(scores.items())}
+
+
+def _form(question: str) -> str:
+    word = question.strip("?.").split(" ")[-1] if len(question.split()) == 1 else question.split()[0]
+    if len(question.split()) > 1:
+        return "against" if " against " in question else "any order" if "any order" in question else word
+    return "value?" if word.isdigit() and len(word) < 3 else word if word == "Spread" else "name?"
+
+
+def pretrain(target: Path, folder: Path, workers: int, seed: int = 0) -> None:
+    """Train from nothing and save a plain SmolVLM, with its processor, to ``target``; ``folder`` keeps what a restart needs."""
+    torch.manual_seed(seed)
+    processor = build_processor()
+    model = build_model(processor.tokenizer)
+    compare_content_from_the_start(model)
+    facts = FactTable(model.config.text_config.hidden_size)
+    maker = BatchMaker(draw_invented(CHARTS, seed, folder / "charts", workers), processor.tokenizer, seed)
+    unseen = BatchMaker(draw_invented(HELD_OUT, seed + 1, folder / "charts", workers), processor.tokenizer, seed)
+    log = []
+    for number, stage in enumerate(STAGES, start=1):
+        log += train_stage(stage, number, model, facts, maker, folder)
+        batch = unseen.charts(0, 128)
+        with torch.no_grad():
+            tokens = see(model, batch.pixels)
+            if stage.name == "language":
+                tokens, _ = what_tokens_should_say(model.model.text_model.embed_tokens.weight, facts, batch)
+        print(
+            "on unseen charts:",
+            ", ".join(f"{form} {share:.2f}" for form, share in skills(model, unseen, batch, tokens).items()),
+        )
+    model.save_pretrained(target)
+    processor.save_pretrained(target)
+    (target / "pretraining_log.json").write_text(json.dumps(log, indent=1), encoding="utf-8")

@@ -1,0 +1,97 @@
+"""ChartQA-mini can be trusted: balanced, no figure in two splits, nothing that pretraining has seen."""
+
+import json
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from helpers.data import SPLITS, load_chartqa
+from helpers.evaluation import relaxed_match
+from helpers.families import FAMILIES, family_of
+from helpers.paths import EMBEDDED_CHARTQA
+from helpers.tiny.curriculum import invented_chart
+from helpers.tiny.mini import CHARTS, build_split
+from helpers.tiny.questions import Words, ask
+from helpers.tiny.tables import YEARS, load_blocks
+
+
+@pytest.fixture(scope="module")
+def test_rows():
+    rows = load_chartqa("embedded", "test").select_columns(["query", "label"])
+    return [(row["query"], row["label"][0]) for row in rows]
+
+
+def test_enough_questions():
+    assert [len(load_chartqa("embedded", split).select_columns(["query"])) for split in SPLITS] >= [2000, 300, 600]
+
+
+def test_families_and_answers_are_balanced(test_rows):
+    families = Counter(family_of(question) for question, _ in test_rows)
+    answers = Counter(answer for _, answer in test_rows)
+    assert set(families) == set(FAMILIES)
+    assert all(0.08 <= count / len(test_rows) <= 0.30 for count in families.values()), families
+    assert max(answers.values()) / len(test_rows) <= 0.10
+    assert abs(answers["Yes"] - answers["No"]) / (answers["Yes"] + answers["No"]) <= 0.05
+
+
+def test_no_answer_is_a_year(test_rows):
+    years = {str(year) for group in YEARS for year in group}
+    assert not years & {answer for _, answer in test_rows}
+
+
+def test_no_figure_is_in_two_splits():
+    cells = {
+        split: {tuple(cell) for cell in shown}
+        for split, shown in json.loads((EMBEDDED_CHARTQA / "cells.json").read_text()).items()
+    }
+    assert set(cells) == set(SPLITS)
+    for one, two in combinations(cells, 2):
+        assert not cells[one] & cells[two], (one, two)
+    kept = {(block.table.name, *cell) for block in load_blocks() if block.split.startswith("pair_") for cell in block.cells}
+    assert len(kept) > 200, "no room for preference pairs"
+    assert not kept & set.union(*cells.values())
+
+
+def test_pretraining_states_no_figure_of_a_table():
+    rng = np.random.default_rng(0)
+    charts = [invented_chart(rng)[0] for _ in range(300)]
+    assert all(chart.title.startswith("Invented figures") for chart in charts)
+
+
+def test_values_of_a_chart_can_be_told_apart_by_the_metric():
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        chart, _ = invented_chart(rng)
+        assert not any(relaxed_match(str(a), str(b)) for a, b in combinations(chart.values, 2))
+
+
+def test_rebuilt_bit_for_bit():
+    rows, cells = build_split("val", CHARTS["val"], np.random.default_rng(1))
+    shipped = load_chartqa("embedded", "val").with_format(None)
+    assert [row["query"] for row in rows] == list(shipped["query"])
+    assert [row["label"] for row in rows] == list(shipped["label"])
+    from datasets import Image
+
+    raw = shipped.cast_column("image", Image(decode=False))
+    assert all(row["image"]["bytes"] == raw[at]["image"]["bytes"] for at, row in enumerate(rows))
+    assert sorted(map(list, cells)) == json.loads((EMBEDDED_CHARTQA / "cells.json").read_text())["val"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_questions_are_recognized_as_their_family(family):
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        chart, words = invented_chart(rng)
+        question, answer = ask(family, chart, words, rng)
+        assert family_of(question) == family
+        assert answer
+    assert ask("value by name", chart, Words("income", "year", "years"), rng)[1] in map(str, chart.values)
+
+
+def test_real_questions_fall_into_families(shared):
+    rows = load_chartqa(shared / "data" / "chartqa_real.parquet", "train").select_columns(["query"])
+    found = Counter(family_of(row["query"]) for row in rows)
+    assert found["other"] / len(rows) < 0.2
+    assert found["yes/no"] > 0

@@ -1,0 +1,82 @@
+"""The metric has ChartQA's published semantics, and batching doesn't change answers."""
+
+import json
+
+import pytest
+
+from helpers.data import load_chartqa
+from helpers.evaluation import WithOtherCharts, bootstrap_interval, generate_answers, relaxed_accuracy, relaxed_match
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target", "expected"),
+    [
+        ("10.5", "10", True),  # exactly 5 % off, inclusive
+        ("10.6", "10", False),
+        ("9.5", "10", True),
+        ("1.05", "1", False),  # binary floats decide the edge
+        ("2010", "2015", True),  # years are ordinary numbers
+        ("0.0", "0", False),  # a target of zero is compared as text
+        ("0", "0", True),
+        ("38%", "38", False),
+        ("0.38", "38%", True),
+        ("1,000", "1000", False),
+        ("spain", "Spain", True),
+        ("Spain ", "Spain", False),  # nothing is stripped
+        ("nan", "nan", False),  # a number, and no number equals it
+        ("-5", "-5.2", True),
+        ("5", "Yes", False),
+        ("", "5", False),
+    ],
+)
+def test_relaxed_match(prediction, target, expected):
+    assert relaxed_match(prediction, target) is expected
+
+
+def test_a_list_target_matches_if_any_element_does():
+    assert relaxed_match("7", ["3", "7"])
+    assert not relaxed_match("8", ["3", "7"])
+
+
+def test_published_vectors(shared):
+    vectors = json.loads((shared / "published" / "relaxed_accuracy_vectors.json").read_text())["vectors"]
+    wrong = [v for v in vectors if relaxed_match(v["pred"], v["target"]) != v["expected"]]
+    assert len(vectors) >= 40
+    assert not wrong
+
+
+def test_relaxed_accuracy_refuses_nothing_and_unequal_lengths():
+    assert relaxed_accuracy(["3", "x"], ["3", "y"]) == 0.5
+    for predictions, targets in (([], []), (["1"], ["1", "2"])):
+        with pytest.raises(ValueError, match="predictions"):
+            relaxed_accuracy(predictions, targets)
+
+
+def test_the_bootstrap_interval_holds_the_mean_and_narrows_with_more_questions():
+    low, high = bootstrap_interval([1, 0] * 50)
+    assert low < 0.5 < high
+    narrow = bootstrap_interval([1, 0] * 800)
+    assert narrow[1] - narrow[0] < (high - low) / 2
+    assert bootstrap_interval([1, 0, 1], seed=3) == bootstrap_interval([1, 0, 1], seed=3)
+
+
+def test_batched_answers_equal_answers_one_at_a_time(model, processor):
+    rows = load_chartqa("embedded", "test", 40)
+    processor.tokenizer.padding_side = "right"
+    model.train()
+    batched = generate_answers(model, processor, rows, batch_size=16)
+    assert processor.tokenizer.padding_side == "right"
+    assert model.training
+    model.eval()
+    assert batched == generate_answers(model, processor, rows, batch_size=1)
+    assert all(answer == answer.strip() for answer in batched)
+    assert len(set(batched)) > 5, "the answers hardly differ: is the picture seen at all?"
+
+
+def test_with_other_charts_keeps_questions_and_changes_every_picture():
+    rows = load_chartqa("embedded", "test", 12)
+    other = WithOtherCharts(rows)
+    assert len(other) == 12
+    for at in range(12):
+        assert other[at]["query"] == rows[at]["query"]
+        assert other[at]["image"].tobytes() != rows[at]["image"].tobytes()

@@ -1,0 +1,57 @@
+"""Precision and profile follow from what the hardware natively has; capabilities are faked here."""
+
+import pytest
+
+from helpers.hardware import Hardware, choose_precision, choose_profile, detect
+
+T4 = Hardware("cuda", "Tesla T4", int(15.8e9), native_bf16=False)
+L4 = Hardware("cuda", "NVIDIA L4", int(23.7e9), native_bf16=True)
+SMALL = Hardware("cuda", "GTX 1650", int(4e9), native_bf16=False)
+OLD_CPU = Hardware("cpu", "2 CPU threads", int(8e9), native_bf16=False)
+NEW_CPU = Hardware("cpu", "8 CPU threads", int(64e9), native_bf16=True)
+
+
+@pytest.mark.parametrize(
+    ("policy", "hardware", "expected"),
+    [
+        ("auto", T4, "float16"),  # is_bf16_supported() says yes on a T4: it emulates
+        ("auto", L4, "bfloat16"),
+        ("auto", OLD_CPU, "float32"),
+        ("auto", NEW_CPU, "bfloat16"),
+        ("bfloat16", T4, "float16"),
+        ("bfloat16", OLD_CPU, "float32"),
+        ("float16", NEW_CPU, "float32"),  # fp16=True on a CPU silently trains in float32
+        ("float16", L4, "float16"),
+        ("float32", L4, "float32"),
+    ],
+)
+def test_precision(policy, hardware, expected):
+    precision, reason = choose_precision(policy, hardware)
+    assert precision == expected
+    assert reason
+
+
+def test_an_unknown_policy_says_what_is_possible():
+    with pytest.raises(ValueError, match="auto, bfloat16, float16 or float32"):
+        choose_precision("bf16", L4)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "expected"), [(T4, "t4"), (L4, "gpu"), (SMALL, "tiny"), (OLD_CPU, "tiny"), (NEW_CPU, "tiny")]
+)
+def test_profile(hardware, expected):
+    name, reason = choose_profile(hardware)
+    assert name == expected
+    assert len(reason.splitlines()) == 1
+
+
+def test_capability_decides_on_cuda(monkeypatch):
+    from types import SimpleNamespace
+
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for major, native in ((7, False), (8, True), (9, True)):
+        card = SimpleNamespace(name="card", total_memory=16_000_000_000, major=major)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index, card=card: card)
+        assert detect() == Hardware("cuda", "card", 16_000_000_000, native)
