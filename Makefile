@@ -1,13 +1,14 @@
-# Everything a learner types. `python -m helpers` does the same for people without make.
-PYTHON ?= python3
+# Everything a learner types. Without make: `python -m helpers course` does what `make course` does.
 PROFILE ?= tiny
 LESSONS ?=
 # TORCH_INDEX: an index to take torch from, such as PyTorch's CPU-only wheels (see the README).
 export TORCH_INDEX
 
 ifeq ($(OS),Windows_NT)
+PYTHON ?= python
 VENV_PYTHON := .venv/Scripts/python.exe
 else
+PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 endif
 

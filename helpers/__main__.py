@@ -1,5 +1,7 @@
 """The course's commands: ``python -m helpers {setup,course,run,ask,bench}``."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import subprocess
@@ -71,6 +73,7 @@ def _run(options) -> int:
 
 
 def _ask(options) -> int:
+    os.environ.update(environment.caches())
     from helpers.asking import ask
 
     try:

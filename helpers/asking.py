@@ -1,13 +1,12 @@
 """Ask one question about one picture, with or without what a lesson trained."""
 
-import json
-
 from PIL import Image
 
 from helpers.data import to_rgb
 from helpers.evaluation import generate_answers
+from helpers.hardware import choose_precision, detect
 from helpers.models import load_model, load_processor
-from helpers.paths import EMBEDDED_MODEL, resolve
+from helpers.paths import resolve
 
 
 def ask(image: str, question: str, model_name: str = "embedded", adapter: str | None = None) -> str:
@@ -19,18 +18,22 @@ def ask(image: str, question: str, model_name: str = "embedded", adapter: str | 
     if not picture.is_file():
         raise FileNotFoundError(f"there is no picture {picture}")
     if adapter is None:
-        model, processor = load_model(model_name), load_processor(model_name)
+        model, processor = _load(model_name), load_processor(model_name)
     else:
         from peft import PeftModel
 
         folder = resolve(adapter)
-        if not (folder / "adapter_config.json").exists():
+        if not (folder / "base_model.txt").exists():
             raise FileNotFoundError(f"{folder} holds no adapter; lesson 04 leaves one in runs/<profile>/04_sft_chartqa/adapter")
-        base = json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"]
-        # The embedded model may lie elsewhere than where the adapter was trained.
-        base = "embedded" if base.replace("\\", "/").endswith(f"/{EMBEDDED_MODEL.name}") else base
-        model = PeftModel.from_pretrained(load_model(base), str(folder))
-        processor = load_processor(base)
+        base = (folder / "base_model.txt").read_text(encoding="utf-8")
+        model, processor = PeftModel.from_pretrained(_load(base), str(folder)), load_processor(base)
     with Image.open(picture) as opened:
         row = {"image": to_rgb(opened), "query": question}
     return generate_answers(model, processor, [row])[0]
+
+
+def _load(name: str):
+    hardware = detect("cpu" if name == "embedded" else "auto")
+    return load_model(
+        name, choose_precision("float32" if hardware.device == "cpu" else "auto", hardware)[0], device=hardware.device
+    )

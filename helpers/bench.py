@@ -63,10 +63,14 @@ def format_memory() -> dict[str, float]:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = str(_many_charts(Path(folder)))
-        with get_context("spawn").Pool(1) as pool:
-            added = pool.apply(_format_all, (path,))
-        with get_context("spawn").Pool(1) as pool:
-            listed = pool.apply(_list_some, (path,))
+        os.environ["HF_DATASETS_CACHE"] = str(Path(folder) / "arrow")  # for the new processes: gone with the folder
+        try:
+            with get_context("spawn").Pool(1) as pool:
+                added = pool.apply(_format_all, (path,))
+            with get_context("spawn").Pool(1) as pool:
+                listed = pool.apply(_list_some, (path,))
+        finally:
+            del os.environ["HF_DATASETS_CACHE"]
     return {"format_added_mb": added, "format_list_mb_estimate": listed * CHARTQA_TRAIN_ROWS / _LIST_ROWS}
 
 
@@ -154,7 +158,7 @@ def _cli_config(folder: Path, values: dict) -> Path:
         "model_name_or_path": str(EMBEDDED_MODEL), "dtype": "float32", "dataset_name": str(folder / "data"),
         "output_dir": str(folder / "cli"), "max_steps": _STEPS, "per_device_train_batch_size": values["BATCH_SIZE"],
         "gradient_accumulation_steps": values["GRADIENT_ACCUMULATION"], "activation_checkpointing": False,
-        "learning_rate": values["LEARNING_RATE"], "lr_scheduler_type": "cosine", "warmup_steps": 0.05, "bf16": False,
+        "learning_rate": values["LEARNING_RATE"], "lr_scheduler_type": "cosine", "warmup_steps": 0.1, "bf16": False,
         "use_cpu": True, "max_length": None, "logging_steps": _STEPS // 5, "eval_strategy": "steps", "eval_steps": _STEPS,
         "per_device_eval_batch_size": values["EVAL_BATCH_SIZE"], "save_strategy": "steps", "save_steps": _STEPS,
         "report_to": "none", "seed": values["SEED"], "data_seed": values["SEED"], "use_peft": True,

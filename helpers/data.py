@@ -188,11 +188,16 @@ def _split_by_image(rows: Dataset, split: str, seed: int, source: str) -> tuple[
     """80/10/10 of the *images*: all questions about a chart stay together, so that none is seen before its test."""
     keys = np.array([_image_key(row["image"]) for row in rows.select_columns(["image"])])
     images = np.unique(keys)
-    if len(images) < 3:
-        raise ValueError(f"{source} has {len(images)} different images; at least 3 are needed for train, val and test")
+    if len(images) < 5:
+        raise ValueError(f"{source} has {len(images)} different images; at least 5 are needed: 2 to test, 1 to validate")
     shuffled = np.random.default_rng(seed).permutation(images)
     tenth = max(1, round(len(images) / 10))
-    chosen = {"val": shuffled[:tenth], "test": shuffled[tenth : 2 * tenth], "train": shuffled[2 * tenth :]}[split]
+    testing = max(2, tenth)  # two, because the test also asks with the wrong chart
+    chosen = {
+        "test": shuffled[:testing],
+        "val": shuffled[testing : testing + tenth],
+        "train": shuffled[testing + tenth :],
+    }[split]
     numbers = np.flatnonzero(np.isin(keys, chosen))
     return rows.select(numbers), numbers
 

@@ -4,11 +4,13 @@
 in the locked versions, so that CPU-only wheels of torch don't bring CUDA's libraries along.
 """
 
+from __future__ import annotations  # an older Python must live to see the message that it is too old
+
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
-import venv
 
 from helpers.paths import CACHE, ROOT
 
@@ -34,18 +36,27 @@ def ensure() -> None:
     if _STAMP.exists() and _STAMP.read_text() == wanted:
         return
     print("setting up .venv: once, a few minutes and some gigabytes (README: how to make it smaller)", flush=True)
-    if not PYTHON.exists():
-        venv.create(VENV, with_pip=True)
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--progress-bar", "on", "-c", str(ROOT / "requirements.lock")]
-    if index:
-        _pip([*command, "--index-url", index, "torch", "torchvision"])
-    _pip([*command, "--editable", f"{ROOT}[dev,tiny]"])
+    if index or not _has_pip():  # another kind of torch, or what an interrupted set-up left: start afresh
+        shutil.rmtree(VENV, ignore_errors=True)
+        if subprocess.run([sys.executable, "-m", "venv", str(VENV)]).returncode:
+            shutil.rmtree(VENV, ignore_errors=True)
+            raise SystemExit("this Python can't make a virtual environment. On Debian or Ubuntu: sudo apt install python3-venv")
+    install = [str(PYTHON), "-m", "pip", "install", "--cache-dir", str(CACHE / "pip"), "-c", str(ROOT / "requirements.lock")]
+    if index:  # that index has torch, but not all that torch depends on: the second call brings the rest
+        _run([*install, "--no-deps", "--index-url", index, "torch", "torchvision"])
+    _run([*install, "--editable", f"{ROOT}[dev,tiny]"])
     _STAMP.write_text(wanted)
 
 
-def _pip(command: list[str]) -> None:
-    if subprocess.run(command, cwd=ROOT).returncode:
-        raise SystemExit("pip could not install the course's packages; its message is above. Then run the same command again.")
+def _has_pip() -> bool:
+    return PYTHON.exists() and subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True).returncode == 0
+
+
+def _run(command: list[str]) -> None:
+    if subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL if os.environ.get("CI") else None).returncode:
+        raise SystemExit(
+            "pip could not install the course's packages: its message is above. Mend that, then the same command again."
+        )
 
 
 def caches() -> dict[str, str]:
@@ -59,4 +70,6 @@ def caches() -> dict[str, str]:
         "MPLCONFIGDIR": str(CACHE / "matplotlib"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",  # the processor's tokenizer would warn at every fork
+        # tqdm misses ipywidgets, whose state would end up in the notebooks; TRL 1.16 itself calls a name that is going away.
+        "PYTHONWARNINGS": "ignore:IProgress not found,ignore:`is_gradient_checkpointing`",
     }

@@ -15,9 +15,14 @@ class Hardware:
     native_bf16: bool
 
 
-def detect() -> Hardware:
-    """The first CUDA GPU, or the CPU. A Mac's GPU is left aside: on MPS people report losses that stay stuck."""
-    if torch.cuda.is_available():
+def detect(device: str = "auto") -> Hardware:
+    """The first CUDA GPU, or the CPU if there is none or ``device`` is "cpu".
+
+    A Mac's GPU is left aside: on MPS people report losses that stay stuck. ValueError for another ``device``.
+    """
+    if device not in ("auto", "cpu"):
+        raise ValueError(f"DEVICE is {device!r}; it is auto or cpu")
+    if device == "auto" and torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(0)
         # torch.cuda.is_bf16_supported() counts emulation and says yes on a T4; from compute capability 8.0 on it is real.
         return Hardware("cuda", properties.name, properties.total_memory, properties.major >= 8)

@@ -1,5 +1,6 @@
 """Measure the memory that a piece of work takes at its peak."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +21,10 @@ class PeakMemory:
 
 
 @contextmanager
-def measure_peak_memory() -> Iterator[PeakMemory]:
+def measure_peak_memory(device: str = "cpu") -> Iterator[PeakMemory]:
     """Peak while the block runs: CUDA's ``max_memory_allocated``, or on a CPU the process's resident memory, sampled."""
     result = PeakMemory()
-    if torch.cuda.is_available():
+    if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         result.what = "allocated on the GPU"
         yield result
@@ -44,3 +45,10 @@ def measure_peak_memory() -> Iterator[PeakMemory]:
     finally:
         stop.set()
         thread.join()
+
+
+def free_memory() -> None:
+    """Give back what deleted models held: a trainer's reference cycles keep them alive until the collector runs."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

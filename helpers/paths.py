@@ -1,5 +1,7 @@
 """Where things are: the repository, the embedded model and data, and the folder that a run writes to."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 

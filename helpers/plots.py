@@ -2,12 +2,16 @@
 
 import html
 import io
+import textwrap
 
 import matplotlib.pyplot as plt
+import numpy as np
 from IPython.display import HTML, Image, display
 
+from helpers.evaluation import bootstrap_interval
+
 # Okabe and Ito's colours, told apart by colour-blind readers; marks differ in shape too.
-BEFORE, AFTER, OTHER = "#E69F00", "#0072B2", "#009E73"
+BEFORE, AFTER = "#E69F00", "#0072B2"
 _KINDS = {  # label mask: background, border, and the word that says it without colour
     "trained": ("#9bd3f5", "2px solid #0072B2"),
     "masked": ("#f2f2f2", "1px solid #bbbbbb"),
@@ -54,7 +58,8 @@ def plot_charts(rows, columns: int = 4):
         ax.axis("off")
     for ax, row in zip(axes.flat, rows, strict=False):
         ax.imshow(row["image"])
-        ax.set_title(row["text"], fontsize=9, loc="left", wrap=True, y=-0.02, va="top", family="monospace")
+        text = "\n".join(textwrap.fill(line, 38) for line in row["text"].splitlines())
+        ax.set_title(text, fontsize=9, loc="left", y=-0.02, va="top", family="monospace")
     figure.tight_layout()
     return figure
 
@@ -74,14 +79,18 @@ def plot_losses(log: list[dict], best_step: int | None = None):
     return figure
 
 
-def plot_by_family(before: dict[str, float], after: dict[str, float], counts: dict[str, int]):
-    """Accuracy by question family, before and after, as paired bars."""
-    families = sorted(after, key=after.get)
+def plot_by_family(before: dict[str, list[bool]], after: dict[str, list[bool]]):
+    """Accuracy by question family, before and after, from the score of each question, with 95 % intervals."""
+    families = sorted(after, key=lambda family: np.mean(after[family]))
     figure, ax = plt.subplots(figsize=(7.5, 0.55 * len(families) + 1.2))
-    places = range(len(families))
-    ax.barh([p + 0.2 for p in places], [after[f] for f in families], 0.38, color=AFTER, label="after")
-    ax.barh([p - 0.2 for p in places], [before[f] for f in families], 0.38, color=BEFORE, hatch="//", label="before")
-    ax.set_yticks(list(places), [f"{f} ({counts[f]})" for f in families])
+    for scores, offset, style in ((after, 0.2, {"color": AFTER}), (before, -0.2, {"color": BEFORE, "hatch": "//"})):
+        means = np.array([np.mean(scores[family]) for family in families])
+        low, high = np.array([bootstrap_interval(scores[family]) for family in families]).T
+        label = "after" if scores is after else "before"
+        ax.barh(
+            np.arange(len(families)) + offset, means, 0.38, xerr=(means - low, high - means), capsize=2, label=label, **style
+        )
+    ax.set_yticks(range(len(families)), [f"{family} ({len(after[family])})" for family in families])
     ax.set(xlim=(0, 1), xlabel="relaxed accuracy")
     ax.legend(loc="lower right")
     ax.grid(axis="x", alpha=0.3)

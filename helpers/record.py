@@ -9,22 +9,23 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from helpers.hardware import detect
+from helpers.hardware import Hardware
 from helpers.paths import output_folder
 
 _PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate")
 
 
-def record(lesson: str, profile: str, figures: dict) -> Path:
+def record(lesson: str, profile: str, hardware: Hardware, figures: dict) -> Path:
     """Replace ``lesson``'s figures in ``results.json`` of the run's folder; returns the file.
 
-    ``figures``: finite numbers or text by name. ValueError names a figure that is NaN, infinite or of another kind.
+    ``hardware``: what the lesson ran on. ``figures``: finite numbers or text by name. ValueError names a figure that is
+    NaN, infinite or of another kind.
     """
     clean = {name: _finite(name, value) for name, value in figures.items()}
     path = output_folder(profile) / "results.json"
     results = read_results(path)
     results["lessons"][lesson] = clean
-    results["environment"] = environment(profile)
+    results["environment"] = environment(profile, hardware)
     # Written whole and then renamed: a run that is killed leaves the old file, not half a file.
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, suffix=".part", encoding="utf-8") as file:
         json.dump(results, file, indent=1, allow_nan=False)
@@ -39,9 +40,8 @@ def read_results(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def environment(profile: str) -> dict:
+def environment(profile: str, hardware: Hardware) -> dict:
     """Versions, device, profile and time, as text."""
-    hardware = detect()
     return {
         "profile": profile, "device": hardware.device, "device_name": hardware.name,
         "time": datetime.now(UTC).isoformat(timespec="seconds"), "python": platform.python_version(),

@@ -122,7 +122,7 @@ def advice(kind: str, message: str) -> str:
     for pattern, what in _ADVICE:
         if re.search(pattern, f"{kind}: {message}"):
             return what
-    return "open the partial notebook at that cell; the README tells how to report a bug"
+    return "open the partial notebook at that cell and run it from there"
 
 
 def _explain(lesson: Lesson, what: str, attempt: str, target: Path) -> None:

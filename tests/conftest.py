@@ -1,16 +1,10 @@
-"""Fixtures, and an environment that keeps everything the tests write out of the learner's own folders."""
+"""Fixtures that several tests share."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from helpers.environment import caches
 from helpers.paths import ROOT
-
-# Before any test module imports the libraries that read these; nbmake's kernels inherit them.
-os.environ.update(caches(), HF_HUB_OFFLINE="1", COURSE_OUT=tempfile.mkdtemp(prefix="course-test-"))
 
 SHARED = ROOT.parent / "shared"
 

@@ -65,7 +65,7 @@ def test_what_is_kept_can_be_used(outcome):
 
 
 def test_the_report_shows_the_key_plots_with_alt_text(outcome):
-    page = (outcome / "index.html").read_text()
+    page = (outcome / "index.html").read_text(encoding="utf-8")
     assert page.count('<img alt="') >= 3
     assert '<img alt=""' not in page
     assert (outcome / "04_sft_chartqa.html").exists()

@@ -5,7 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from helpers.hardware import Hardware
 from helpers.record import record
+
+CPU = Hardware("cpu", "2 CPU threads", 8_000_000_000, native_bf16=False)
 
 
 @pytest.fixture(autouse=True)
@@ -14,17 +17,17 @@ def own_folder(tmp_path, monkeypatch):
 
 
 def test_figures_of_other_lessons_stay():
-    record("01_a", "tiny", {"x": 1, "text": "yes"})
-    path = record("02_b", "tiny", {"y": np.float32(0.5)})
+    record("01_a", "tiny", CPU, {"x": 1, "text": "yes"})
+    path = record("02_b", "tiny", CPU, {"y": np.float32(0.5)})
     results = json.loads(path.read_text())
     assert results["lessons"] == {"01_a": {"x": 1, "text": "yes"}, "02_b": {"y": 0.5}}
     assert {"torch", "trl", "device", "profile", "time"} <= set(results["environment"])
-    record("01_a", "tiny", {"x": 2})
+    record("01_a", "tiny", CPU, {"x": 2})
     assert json.loads(path.read_text())["lessons"] == {"01_a": {"x": 2}, "02_b": {"y": 0.5}}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), None, [1], True])
 def test_what_is_no_finite_number_is_refused_by_name(value, tmp_path):
     with pytest.raises(ValueError, match="accuracy"):
-        record("01_a", "tiny", {"accuracy": value})
+        record("01_a", "tiny", CPU, {"accuracy": value})
     assert not (tmp_path / "results.json").exists()

@@ -19,7 +19,7 @@ def test_front_page(tmp_path):
     (tmp_path / "results.json").write_text(
         json.dumps({"lessons": {"01_x": {"big": 1234567}}, "environment": {"profile": "tiny"}})
     )
-    page = write_report(tmp_path).read_text()
+    page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "01 · Less &lt;than&gt;" in page
     assert 'alt="a &quot;plot&quot;"' in page
     assert "1,234,567" in page

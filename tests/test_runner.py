@@ -23,7 +23,9 @@ def write_lesson(folder, name, *cells, needs=(), tagged=True):
     nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
-RECORD = "from helpers.record import record\nrecord('{}', PROFILE, {{'value': {}}})"
+RECORD = (
+    "from helpers.hardware import detect\nfrom helpers.record import record\nrecord('{}', PROFILE, detect(), {{'value': {}}})"
+)
 
 
 def test_runs_lessons_in_order_with_parameters_and_keeps_figures(tmp_path, capsys):

@@ -1,8 +1,8 @@
 """The embedded model before training: the real SmolVLM classes with small numbers, and a tokenizer of whole words.
 
 Sizes: image 128 x 128 in patches of 8, joined 2 x 2 by the connector to 64 image tokens of 16 pixels; vision tower
-and text model 128 wide, four layers each. Image splitting is off by default; with ``do_image_splitting=True`` and
-``size={"longest_edge": 256}`` a picture becomes four tiles and the whole.
+and text model 128 wide, four layers each, every width a multiple of 64, the blocks of bitsandbytes' 4-bit weights. Image splitting is off by default; with ``do_image_splitting=True`` and ``size={"longest_edge": 256}`` a picture becomes four
+tiles and the whole.
 """
 
 import re
@@ -86,7 +86,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> SmolVLMForConditionalGene
             "image_size": PICTURE, "patch_size": PATCH,
         },
         text_config={
-            "model_type": "llama", "vocab_size": len(tokenizer), "hidden_size": 128, "intermediate_size": 352,
+            "model_type": "llama", "vocab_size": len(tokenizer), "hidden_size": 128, "intermediate_size": 384,
             "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 32,
             "rope_parameters": {"rope_type": "default", "rope_theta": 100_000.0},  # most of a head compares content, not place
             "max_position_embeddings": 2048, "tie_word_embeddings": True, **special,

@@ -1,8 +1,8 @@
 """Lay a chart out and draw it with matplotlib.
 
 Labels are set in a monospaced font, two letters to a patch of the model, and start at patch borders. People see a tidy
-chart; a vision tower of four layers sees each pair of letters as one pattern, which it can learn in minutes. (With
-labels placed freely it still could not read after ten minutes: the same letters fall differently into the patches.)
+chart; a vision tower of four layers sees each pair of letters as one pattern, which it learns far sooner than
+letters that fall into the patches differently each time.
 """
 
 import io

@@ -1,8 +1,8 @@
 """Pretrain the embedded model from nothing, in three stages, on two CPU cores.
 
 1. *Language*: the text model alone, with perfect eyes (:mod:`helpers.tiny.eyes`). It learns to look a value up by its
-   name. Attention starts out comparing content ("mimetic" initialization, Trockman and Kolter 2023, arXiv:2305.09828):
-   without it, looking up stays at chance for the whole stage.
+   name. Attention starts out comparing content ("mimetic" initialization, Trockman and Kolter 2023, arXiv:2305.09828),
+   which is most of what looking up takes.
 2. *Eyes*: the vision tower and the connector alone learn to say what perfect eyes say.
 3. *Together*: all weights, through the real eyes, answers and reading at once.
 
@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from tqdm.auto import tqdm
 from transformers import SmolVLMForConditionalGeneration
 
+from helpers.hardware import detect
 from helpers.tiny.architecture import build_model, build_processor
 from helpers.tiny.batches import IGNORE, Batch, BatchMaker
 from helpers.tiny.eyes import FactTable, reading_loss, what_tokens_should_say
@@ -126,7 +127,7 @@ def train_stage(stage: Stage, number: int, model, facts: FactTable, maker: Batch
         for step in range(start, stage.steps):
             for group in optimizer.param_groups:
                 group["lr"] = stage.learning_rate * schedule(step, stage.steps)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=detect("cpu").native_bf16):
                 loss, hits = _STEPS[stage.name](model, facts, maker, 100_000 * number + step, stage.batch)
             optimizer.zero_grad()
             loss.backward()
@@ -141,7 +142,7 @@ def train_stage(stage: Stage, number: int, model, facts: FactTable, maker: Batch
                 last_saved = time.monotonic()
                 state = {"model": model.state_dict(), "facts": facts.state_dict(), "optimizer": optimizer.state_dict()}
                 torch.save({**state, "log": log, "step": step + 1, "seconds": seconds}, path.with_suffix(".part"))
-                path.with_suffix(".part").rename(path)
+                path.with_suffix(".part").replace(path)
     return log
 
 

@@ -57,4 +57,4 @@ def _draw_chunk(job: tuple[Path, int, int]) -> None:
         facts.append((asdict(chart), asdict(words)))
     partial = path.with_suffix(".part.npz")
     np.savez_compressed(partial, pixels=np.stack(pixels), facts=json.dumps(facts))
-    partial.rename(path)
+    partial.replace(path)
