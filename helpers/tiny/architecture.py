@@ -1,7 +1,8 @@
 """The embedded model before training: the real SmolVLM classes with small numbers, and a tokenizer of whole words.
 
-Sizes: image 128 x 128 in patches of 8, joined 2 x 2 by the connector to 64 image tokens of 16 pixels; vision tower
-and text model 128 wide, four layers each, every width a multiple of 64, the blocks of bitsandbytes' 4-bit weights. Image splitting is off by default; with ``do_image_splitting=True`` and ``size={"longest_edge": 256}`` a picture becomes four
+Sizes: image 128 x 128 in patches of 8, joined 2 x 2 by the connector to 64 image tokens of 16 pixels; vision tower and
+text model 128 wide, four layers each, every width a multiple of 64, the blocks of bitsandbytes' 4-bit weights. Image
+splitting is off by default; with ``do_image_splitting=True`` and ``size={"longest_edge": 256}`` a picture becomes four
 tiles and the whole.
 """
 
