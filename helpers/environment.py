@@ -41,7 +41,7 @@ def ensure() -> None:
         if subprocess.run([sys.executable, "-m", "venv", str(VENV)]).returncode:
             shutil.rmtree(VENV, ignore_errors=True)
             raise SystemExit("this Python can't make a virtual environment. On Debian or Ubuntu: sudo apt install python3-venv")
-    install = [str(PYTHON), "-m", "pip", "install", "--cache-dir", str(CACHE / "pip"), "-c", str(ROOT / "requirements.lock")]
+    install = [str(PYTHON), "-m", "pip", "install", "--no-cache-dir", "-c", str(ROOT / "requirements.lock")]
     if index:  # that index has torch, but not all that torch depends on: the second call brings the rest
         _run([*install, "--no-deps", "--index-url", index, "torch", "torchvision"])
     _run([*install, "--editable", f"{ROOT}[dev,tiny]"])

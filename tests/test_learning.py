@@ -64,6 +64,19 @@ def test_what_is_kept_can_be_used(outcome):
     assert tuned == ask(str(outcome / "chart.png"), row["query"], str(folder / "merged"))
 
 
+def test_a_small_folder_of_own_pictures_and_few_steps(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    lines = ["image,question,answer"]
+    for at, row in enumerate(load_chartqa("embedded", "train", 9)):
+        row["image"].save(folder / f"{at}.png")
+        lines.append(f"{at}.png,{row['query']},{row['label'][0]}")
+    (folder / "questions.csv").write_text("\n".join(lines), encoding="utf-8")
+    words = ["run", "04", "--profile", "tiny", "--out", str(tmp_path / "out")]
+    assert main([*words, "--set", f"DATASET={folder}", "--set", "MAX_STEPS=3"]) == 0
+    assert figures(tmp_path / "out")["test_questions"] >= 2
+
+
 def test_the_report_shows_the_key_plots_with_alt_text(outcome):
     page = (outcome / "index.html").read_text(encoding="utf-8")
     assert page.count('<img alt="') >= 3
