@@ -16,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from tqdm.auto import tqdm
@@ -24,12 +23,13 @@ from transformers import SmolVLMForConditionalGeneration
 
 from helpers.hardware import detect
 from helpers.tiny.architecture import build_model, build_processor
-from helpers.tiny.batches import IGNORE, Batch, BatchMaker
+from helpers.tiny.batches import IGNORE, BatchMaker
 from helpers.tiny.eyes import FactTable, reading_loss, what_tokens_should_say
 from helpers.tiny.rendering import draw_invented
+from helpers.tiny.skills import measure_skills
 
 SAVE_EVERY_SECONDS = 60
-CHARTS, HELD_OUT = 16_000, 500
+CHARTS = 16_000
 
 
 @dataclass(frozen=True)
@@ -151,35 +151,6 @@ def schedule(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / 100) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
-@torch.no_grad()
-def skills(model, maker: BatchMaker, batch: Batch, image_tokens: torch.Tensor) -> dict[str, float]:
-    """Share of answers that are right in every token, by question form, with the true answer's start given."""
-    embedded = model.model.text_model.embed_tokens(batch.ids)
-    at_image = (batch.ids == model.config.image_token_id).unsqueeze(-1).expand_as(embedded)
-    states = model.model.text_model(inputs_embeds=embedded.masked_scatter(at_image, image_tokens))
-    right = model.lm_head(states.last_hidden_state[:, :-1]).argmax(-1) == batch.labels[:, 1:]
-    scores: dict[str, list[bool]] = {}
-    for ids, wanted, hit in zip(batch.ids.tolist(), (batch.labels[:, 1:] != IGNORE).tolist(), right.tolist(), strict=True):
-        at = 0
-        while at < len(wanted):
-            if not wanted[at]:
-                at += 1
-                continue
-            end = next((i for i in range(at, len(wanted)) if not wanted[i]), len(wanted))
-            asked = maker.tokenizer.decode(ids[max(0, at - 12) : at + 1], skip_special_tokens=True)
-            form = _form(asked.split("User:")[-1].split("\n")[0].strip())
-            scores.setdefault(form, []).append(all(hit[at:end]))
-            at = end
-    return {form: float(np.mean(hits)) for form, hits in sorted(scores.items())}
-
-
-def _form(question: str) -> str:
-    word = question.strip("?.").split(" ")[-1] if len(question.split()) == 1 else question.split()[0]
-    if len(question.split()) > 1:
-        return "against" if " against " in question else "any order" if "any order" in question else word
-    return "value?" if word.isdigit() and len(word) < 3 else word if word == "Spread" else "name?"
-
-
 def pretrain(target: Path, folder: Path, workers: int, seed: int = 0) -> None:
     """Train from nothing and save a plain SmolVLM, with its processor, to ``target``; ``folder`` keeps what a restart needs."""
     torch.manual_seed(seed)
@@ -188,19 +159,10 @@ def pretrain(target: Path, folder: Path, workers: int, seed: int = 0) -> None:
     compare_content_from_the_start(model)
     facts = FactTable(model.config.text_config.hidden_size)
     maker = BatchMaker(draw_invented(CHARTS, seed, folder / "charts", workers), processor.tokenizer, seed)
-    unseen = BatchMaker(draw_invented(HELD_OUT, seed + 1, folder / "charts", workers), processor.tokenizer, seed)
     log = []
     for number, stage in enumerate(STAGES, start=1):
         log += train_stage(stage, number, model, facts, maker, folder)
-        batch = unseen.charts(0, 128)
-        with torch.no_grad():
-            tokens = see(model, batch.pixels)
-            if stage.name == "language":
-                tokens, _ = what_tokens_should_say(model.model.text_model.embed_tokens.weight, facts, batch)
-        print(
-            "on unseen charts:",
-            ", ".join(f"{form} {share:.2f}" for form, share in skills(model, unseen, batch, tokens).items()),
-        )
+    print("on unseen charts:", ", ".join(f"{form} {share:.2f}" for form, share in measure_skills(model, processor).items()))
     model.save_pretrained(target)
     processor.save_pretrained(target)
     (target / "pretraining_log.json").write_text(json.dumps(log, indent=1), encoding="utf-8")

@@ -1,0 +1,79 @@
+"""The pretraining code still runs, can be resumed, and each stage trains what it says; how well it teaches takes `make tiny`."""
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.tiny.architecture import build_model, build_processor
+from helpers.tiny.batches import IGNORE, BatchMaker
+from helpers.tiny.charts import layout, readable
+from helpers.tiny.curriculum import invented_chart
+from helpers.tiny.eyes import FactTable, reading_loss, what_tokens_should_say
+from helpers.tiny.pretrain import Stage, compare_content_from_the_start, train_stage
+from helpers.tiny.rendering import Drawn
+
+
+@pytest.fixture(scope="module")
+def parts():
+    torch.manual_seed(0)
+    tokenizer = build_processor().tokenizer
+    rng = np.random.default_rng(0)
+    charts, words = zip(*(invented_chart(rng) for _ in range(12)), strict=True)
+    drawn = Drawn(np.zeros((12, 3, 128, 128), np.uint8), list(charts), list(words))
+    return tokenizer, BatchMaker(drawn, tokenizer, seed=0)
+
+
+def new_model(tokenizer):
+    torch.manual_seed(0)
+    model = build_model(tokenizer)
+    compare_content_from_the_start(model)
+    return model, FactTable(128)
+
+
+def test_labels_are_the_answers_and_nothing_else(parts):
+    tokenizer, maker = parts
+    batch = maker.charts(step=0, size=4)
+    assert (batch.labels == batch.ids)[batch.labels != IGNORE].all()
+    text = tokenizer.decode(batch.labels[0][batch.labels[0] != IGNORE])
+    assert "User" not in text
+    assert "System" not in text
+    assert text.endswith("<end_of_utterance>")
+    assert torch.equal(batch.ids, maker.charts(step=0, size=4).ids)
+    assert not torch.equal(batch.ids[0, :90], maker.charts(step=1, size=4).ids[0, :90])
+
+
+def test_perfect_eyes_have_no_reading_loss_to_speak_of(parts):
+    tokenizer, maker = parts
+    model, facts = new_model(tokenizer)
+    words = model.model.text_model.embed_tokens.weight.detach()
+    batch = maker.charts(step=0, size=4)
+    perfect, _ = what_tokens_should_say(words, facts, batch)
+    good, read = reading_loss(perfect.detach(), words, facts, batch)
+    bad, nothing = reading_loss(torch.zeros_like(perfect), words, facts, batch)
+    assert good < bad / 2
+    assert read > 0.95 > 0.1 > nothing
+
+
+@pytest.mark.parametrize(("name", "trains_text", "trains_eyes"), [("language", 1, 0), ("eyes", 0, 1), ("together", 1, 1)])
+def test_a_stage_trains_its_part_and_can_be_resumed(parts, tmp_path, name, trains_text, trains_eyes):
+    tokenizer, maker = parts
+    model, facts = new_model(tokenizer)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    train_stage(Stage(name, 2, 4, 1e-3), 1, model, facts, maker, tmp_path)
+    changed = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
+    assert any("text_model" in key for key in changed) == bool(trains_text)
+    assert any("vision_model" in key for key in changed) == bool(trains_eyes)
+    # A finished stage is read back, not run again.
+    again, more_facts = new_model(tokenizer)
+    train_stage(Stage(name, 2, 4, 1e-3), 1, again, more_facts, maker, tmp_path)
+    assert all(torch.equal(value, model.state_dict()[key]) for key, value in again.state_dict().items())
+
+
+def test_labels_of_a_readable_chart_lie_on_the_grid_each_under_its_own_token():
+    rng = np.random.default_rng(3)
+    for _ in range(100):
+        chart, _ = invented_chart(rng)
+        assert readable(chart)
+        labels = layout(chart)
+        assert all(label.x % 32 == 0 and 0 <= label.token[0] < 8 and 0 <= label.token[1] < 8 for label in labels)
+        assert len({label.token for label in labels}) == 2 * len(chart.names)
