@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         ("course", _course, "tiny", "build .venv if need be and run lessons in it: what `make course` does, without make"),
     ):
         sub = command(name, do, summary)
-        sub.add_argument("lessons", nargs="*", metavar="LESSON", help="name or number (04); all if none is given")
+        sub.add_argument("lessons", nargs="*", metavar="LESSON", help="name or number (04); all but the bonus if none is given")
         sub.add_argument("--profile", default=profile, help=f"auto, tiny, t4 or gpu (default: {profile})")
         sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
         sub.add_argument("--out", help="folder for everything the run writes (default: runs/<profile>)")

@@ -17,7 +17,7 @@ import yaml
 from datasets import Dataset, Features, Image, List, Value
 from tqdm.auto import tqdm
 
-from helpers.data import load_chartqa, to_rgb
+from helpers.data import FEATURES, load_chartqa, to_rgb
 from helpers.evaluation import generate_answers
 from helpers.models import load_model, load_processor
 from helpers.paths import EMBEDDED_MODEL, NOTEBOOKS, resolve
@@ -86,8 +86,7 @@ def _many_charts(folder: Path) -> Path:
             picture = {"bytes": pictures[at % len(pictures)], "path": None}
             yield {"image": picture, "query": f"question {at}?", "label": [str(at)], "human_or_machine": 1}
 
-    features = Features(image=Image(), query=Value("string"), label=List(Value("string")), human_or_machine=Value("int64"))
-    Dataset.from_generator(rows, features=features, cache_dir=str(folder / "cache")).to_parquet(folder / "train.parquet")
+    Dataset.from_generator(rows, features=FEATURES, cache_dir=str(folder / "cache")).to_parquet(folder / "train.parquet")
     return folder
 
 

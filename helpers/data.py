@@ -17,11 +17,10 @@ from tqdm.auto import tqdm
 from helpers.paths import EMBEDDED_CHARTQA, resolve
 
 SPLITS = ("train", "val", "test")
-COLUMNS = ("image", "query", "label", "human_or_machine")
-_FEATURES = Features(
-    image=Image(decode=False), query=Value("string"), label=List(Value("string")),
-    human_or_machine=ClassLabel(names=["human", "machine"]),
-)  # fmt: skip
+FEATURES = Features(  # of HuggingFaceM4/ChartQA
+    image=Image(), query=Value("string"), label=List(Value("string")), human_or_machine=ClassLabel(names=["human", "machine"])
+)
+COLUMNS = tuple(FEATURES)
 
 
 class BadRowError(ValueError):
@@ -176,7 +175,7 @@ def _questions_csv(folder: Path) -> Dataset:
         "label": [[line["answer"]] for line in lines],
         "human_or_machine": [0] * len(lines),
     }
-    return Dataset.from_dict(columns, features=_FEATURES)
+    return Dataset.from_dict(columns, features=Features({**FEATURES, "image": Image(decode=False)}))
 
 
 def _split_in_name(name: str) -> str | None:

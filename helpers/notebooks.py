@@ -25,8 +25,11 @@ class Lesson:
 
 
 def find_lessons(folder: Path = NOTEBOOKS) -> list[Lesson]:
-    """All lessons, in the order they are taught. UsageError for a notebook without its one ``parameters`` cell."""
-    return [read_lesson(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))]
+    """All lessons, in the order they are taught, bonus ones last.
+
+    UsageError for a notebook without its one ``parameters`` cell.
+    """
+    return [read_lesson(path) for pattern in ("[0-9][0-9]_*.ipynb", "bonus_*.ipynb") for path in sorted(folder.glob(pattern))]
 
 
 def read_lesson(path: Path) -> Lesson:
@@ -43,14 +46,16 @@ def read_lesson(path: Path) -> Lesson:
 
 
 def select_lessons(wanted: list[str], lessons: list[Lesson]) -> list[Lesson]:
-    """The lessons of that name or number, in their own order; all of them if ``wanted`` is empty."""
+    """The lessons of that name or number, in their own order; all but the bonus ones if ``wanted`` is empty."""
     chosen = set()
     for name in wanted:
         found = [lesson.name for lesson in lessons if name in (lesson.name, lesson.name.split("_")[0])]
         if not found:
             raise UsageError(f"no lesson is called {name!r}. {_nearest(name, [lesson.name for lesson in lessons])}")
         chosen |= set(found)
-    return [lesson for lesson in lessons if lesson.name in chosen or not wanted]
+    if not wanted:
+        return [lesson for lesson in lessons if not lesson.name.startswith("bonus_")]
+    return [lesson for lesson in lessons if lesson.name in chosen]
 
 
 def check_parameters(names: list[str], lessons: list[Lesson]) -> None:

@@ -21,7 +21,7 @@ def write_report(folder: Path) -> Path:
     """``index.html`` and a page per executed lesson in ``folder``; the front page shows the cells tagged ``key-plot``."""
     results = read_results(folder / "results.json")
     sections = []
-    for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
+    for path in sorted(folder.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         page, _ = HTMLExporter().from_notebook_node(notebook)
         path.with_suffix(".html").write_text(page, encoding="utf-8")

@@ -14,13 +14,13 @@ KEYS = {
     "test_questions", "train_seconds", "train_samples_per_second", "trainable_parameters", "total_parameters",
     "peak_memory_mb", "adapter_bytes",
 }  # fmt: skip
-MARGIN = 0.20  # of relaxed accuracy, after a third of the lesson's steps; the whole lesson's target is 0.25
+MARGIN = 0.25  # of relaxed accuracy, after half of the lesson's steps
 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
     out = tmp_path_factory.mktemp("lesson04")
-    settings = ("PROFILE=tiny", "MAX_STEPS=130", "N_TEST=300", "N_VAL=64", "EVAL_STEPS=65")
+    settings = ("PROFILE=tiny", "MAX_STEPS=80", "N_TEST=300", "N_VAL=64", "EVAL_STEPS=40")
     words = [word for setting in settings for word in ("--set", setting)]
     assert main(["run", "04", "--out", str(out), *words]) == 0
     return out

@@ -9,7 +9,8 @@ from helpers.tiny.batches import IGNORE, BatchMaker
 from helpers.tiny.charts import layout, readable
 from helpers.tiny.curriculum import invented_chart
 from helpers.tiny.eyes import FactTable, reading_loss, what_tokens_should_say
-from helpers.tiny.pretrain import Stage, compare_content_from_the_start, train_stage
+from helpers.tiny.initialization import compare_content_from_the_start, numbers_as_waves
+from helpers.tiny.pretrain import Stage, train_stage
 from helpers.tiny.rendering import Drawn
 
 
@@ -27,6 +28,7 @@ def new_model(tokenizer):
     torch.manual_seed(0)
     model = build_model(tokenizer)
     compare_content_from_the_start(model)
+    numbers_as_waves(model, tokenizer)
     return model, FactTable(128)
 
 
@@ -40,6 +42,34 @@ def test_labels_are_the_answers_and_nothing_else(parts):
     assert text.endswith("<end_of_utterance>")
     assert torch.equal(batch.ids, maker.charts(step=0, size=4).ids)
     assert not torch.equal(batch.ids[0, :90], maker.charts(step=1, size=4).ids[0, :90])
+
+
+def test_the_first_question_is_of_any_form(parts):
+    tokenizer, maker = parts
+    texts = [tokenizer.decode(row) for step in range(8) for row in maker.charts(step, size=12).ids]
+    first = [text.split("<fake_token_around_image>")[2].split("<end_of_utterance>")[0] for text in texts]
+    assert 0.08 < sum(question.startswith("Describe the chart") for question in first) / len(first) < 0.4
+    assert len(set(first)) > 50
+
+
+def test_what_should_be_in_mind_is_what_the_answer_is_worked_out_from(parts):
+    tokenizer, maker = parts
+    batch = maker.charts(step=0, size=12)
+    two = batch.thoughts[batch.thoughts[:, 2] != batch.thoughts[:, 3]]
+    assert len(two)
+    for sample, position, one, other in two.tolist():
+        assert tokenizer.decode(batch.ids[sample, position - 1 : position + 1]) == "Assistant:"
+        assert tokenizer.decode(batch.labels[sample, position + 1]).strip().isalnum()
+        assert all(int(tokenizer.decode(value)) in range(1, 101) for value in (one, other))
+
+
+def test_numbers_start_out_like_their_neighbours(parts):
+    tokenizer, maker = parts
+    model, _ = new_model(tokenizer)
+    words = torch.nn.functional.normalize(model.model.text_model.embed_tokens.weight, dim=1)
+    like = {n: float(words[maker.word(40)] @ words[maker.word(n)]) for n in (40, 41, 47)}
+    assert like[40] > like[41] > like[47]
+    assert float(words[maker.tokens("Spain")[0]] @ words[maker.word("Spain")]) > 0.8
 
 
 def test_perfect_eyes_have_no_reading_loss_to_speak_of(parts):

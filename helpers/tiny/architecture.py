@@ -20,7 +20,7 @@ from transformers import (
     SmolVLMVideoProcessor,
 )
 
-from helpers.tiny.curriculum import dialogue, invented_chart
+from helpers.tiny.curriculum import conversation, invented_chart
 
 PICTURE, PATCH, SCALE = 128, 8, 2
 GRID = PICTURE // PATCH // SCALE  # image tokens per side
@@ -39,9 +39,10 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     rng = np.random.default_rng(0)
     said = set()
     for _ in range(6000):
-        for message in dialogue(*invented_chart(rng), rng):
-            said |= set(re.findall(r"[A-Za-z]+|\d+", message["content"]))
-    words = sorted(said | {str(n) for n in range(101)} | {"System", "User", "Assistant", "Yes", "No"})
+        system, turns = conversation(*invented_chart(rng), rng)
+        for text in (system, *(text for turn in turns for text in (turn.question, turn.answer))):
+            said |= set(re.findall(r"[A-Za-z]+|\d+", text))
+    words = sorted(said | {str(n) for n in range(101)} | {"System", "User", "Assistant"})
     letters = [chr(code) for code in range(32, 127)] + ["\n", "▁"]
     pieces = ["▁" + word for word in words] + words
     spelled = [f"<0x{byte:02X}>" for byte in range(256)] + sorted(set(letters) - set(pieces))

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from helpers.tiny.architecture import GRID, IMAGE_TOKENS
-from helpers.tiny.charts import layout
-from helpers.tiny.curriculum import dialogue
+from helpers.tiny.charts import layout, reading_order
+from helpers.tiny.curriculum import conversation
 from helpers.tiny.rendering import Drawn
 
 IGNORE = -100
@@ -71,56 +71,37 @@ class BatchMaker:
             marks=Marks(*marks[:, :4].T, facts=marks[:, 4:]),
         )  # fmt: skip
 
-    def subtractions(self, step: int, size: int, each: int = 16) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Text only, "63 minus 28 is 35": ids, labels on the results, and both numbers in mind before each result."""
-        rng = np.random.default_rng([self.seed, 7, step])
-        rows, thoughts = [], []
-        for sample in range(size):
-            ids, labels = self.tokens("<|im_start|>")[:], [IGNORE]
-            for _ in range(each):
-                low, high = sorted(int(n) for n in rng.choice(np.arange(1, 100), 2, replace=False))
-                asked = self.tokens(f" {high}") + self.tokens(" minus") + self.tokens(f" {low}") + self.tokens(" is")
-                result = self.tokens(f" {high - low}")
-                thoughts.append((sample, len(ids) + 3, self.word(high), self.word(low)))
-                ids = ids + asked + result + self.tokens(",")
-                labels = labels + [IGNORE] * 4 + result + [IGNORE]
-            rows.append((ids, labels))
-        return *_pad(rows), torch.tensor(thoughts)
-
     def _conversation(self, at: int, rng: np.random.Generator):
         chart = self.drawn.charts[at]
-        value_of = {
-            token: self.word(value)
-            for name, value in zip(chart.names, chart.values, strict=True)
-            for token in self.tokens(name) + self.tokens(f" {name}")
-        }
-        system, *turns = dialogue(chart, self.drawn.words[at], rng)
-        ids = self.tokens(f"<|im_start|>System: {system['content']}<end_of_utterance>\n")[:]
+        partner = {}
+        for name, value in zip(chart.names, map(str, chart.values), strict=True):
+            partner |= dict.fromkeys(self.tokens(name) + self.tokens(f" {name}"), self.word(value))
+            partner |= dict.fromkeys(self.tokens(value) + self.tokens(f" {value}"), self.word(name))
+        system, turns = conversation(chart, self.drawn.words[at], rng)
+        ids = self.tokens(f"<|im_start|>System: {system}<end_of_utterance>\n")[:]
         labels, thoughts, image = [IGNORE] * len(ids), [], self.image_block
         for turn in turns:
-            if turn["role"] == "assistant":
-                answer = self.tokens(f" {turn['content']}<end_of_utterance>")
-                ids, labels = ids + answer + self.tokens("\n"), labels + answer + [IGNORE]
-                continue
-            asked = self.tokens(f"User:{image or ' '}{turn['content']}<end_of_utterance>\nAssistant:")
+            asked = self.tokens(f"User:{image or ' '}{turn.question}<end_of_utterance>\nAssistant:")
+            answer = self.tokens(f" {turn.answer}<end_of_utterance>")
             image = ""
-            for place, token in enumerate(asked, start=len(ids)):
-                if token in value_of:  # a name is mentioned: its value should come to mind
-                    thoughts.append((place, value_of[token], value_of[token]))
-            if turn["content"] == "Spread.":
-                thoughts.append((len(ids) + len(asked) - 1, self.word(max(chart.values)), self.word(min(chart.values))))
-            ids, labels = ids + asked, labels + [IGNORE] * len(asked)
+            for place, token in enumerate(asked + answer, start=len(ids)):
+                if token in partner:  # a name is mentioned, and its value should come to mind, or the other way round
+                    thoughts.append((place, partner[token], partner[token]))
+            if turn.in_mind:
+                thoughts.append((len(ids) + len(asked) - 1, *map(self.word, turn.in_mind)))
+            ids, labels = ids + asked + answer + self.tokens("\n"), labels + [IGNORE] * len(asked) + answer + [IGNORE]
         return ids, labels, thoughts
 
     def _marks(self, at: int):
         chart = self.drawn.charts[at]
-        count, ranked = len(chart.values), sorted(chart.values, reverse=True)
+        count, ranked, order = len(chart.values), sorted(chart.values, reverse=True), reading_order(chart)
         for label in layout(chart):
             row, column = label.token
             i, is_value = label.index, label.role == "value"
             name, value, rank = self.word(chart.names[i]), self.word(chart.values[i]), ranked.index(chart.values[i])
             own, partner = (value, name) if is_value else (name, value)
-            yield row * GRID + column, own, partner, i, count - 1 - i, rank, count - 1 - rank, int(is_value)
+            place = order.index(i)
+            yield row * GRID + column, own, partner, place, count - 1 - place, rank, count - 1 - rank, int(is_value)
 
 
 def _pad(rows: list[tuple[list[int], list[int]]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -62,6 +62,15 @@ def layout(chart: Chart) -> list[Label]:
     return labels
 
 
+def reading_order(chart: Chart) -> list[int]:
+    """Indices of the marks as a description lists them: along the axis, or a pie's names from the top down."""
+    order = list(range(len(chart.names)))
+    if chart.kind == "pie":
+        names = {label.index: label for label in layout(chart) if label.role == "name"}
+        order.sort(key=lambda i: (names[i].y, names[i].x))
+    return order
+
+
 def readable(chart: Chart) -> bool:
     """Whether all labels are on the page, apart from each other, and under image tokens of their own."""
     labels = layout(chart)

@@ -49,8 +49,9 @@ def what_tokens_should_say(words: torch.Tensor, facts: FactTable, batch: Batch) 
 def reading_loss(features: torch.Tensor, words: torch.Tensor, facts: FactTable, batch: Batch) -> tuple[torch.Tensor, float]:
     """How far the real eyes are from perfect ones, and the share of written words that they read.
 
-    ``features``: the connector's output (batch, 64, width). Three parts: each label's token must name its own and its
-    partner's word (cross entropy against the tied embeddings), name its mark's facts, and come close to the whole sum.
+    ``features``: the connector's output (batch, 64, width). Four parts: each label's token must name its own and its
+    partner's word (cross entropy against the tied embeddings), name its mark's facts, and come close to the whole sum; all
+    tokens together must name the kind of the chart.
     """
     words = words.detach()
     marks = batch.marks
@@ -67,10 +68,11 @@ def reading_loss(features: torch.Tensor, words: torch.Tensor, facts: FactTable, 
         F.cross_entropy(4 * seen @ table.weight.detach().T / table.weight.norm(dim=1).mean().detach() ** 2, marks.facts[:, i])
         for i, table in enumerate(facts.tables)
     )
+    kind = F.cross_entropy(16 * features.mean(1) @ words.T / words.norm(dim=1).mean() ** 2, batch.kinds)
     spread = said.var()
     near = ((seen - said) ** 2).mean() / spread + ((features - perfect) ** 2).mean() / spread
     read = (logits.topk(2).indices == marks.own[:, None]).any(1).float().mean().item()
-    return naming + knowing / 10 + near / 4, read
+    return naming + knowing / 10 + kind / 4 + near / 4, read
 
 
 def _cross_entropy_without(logits: torch.Tensor, wanted: torch.Tensor, left_out: torch.Tensor) -> torch.Tensor:

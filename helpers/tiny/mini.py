@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as parquet
-from datasets import ClassLabel, Dataset, Features, Image, List, Value
+from datasets import Dataset
 from tqdm.auto import tqdm
 
+from helpers.data import FEATURES
 from helpers.families import FAMILIES
 from helpers.tiny.charts import Chart, draw, png_bytes, readable
 from helpers.tiny.curriculum import tell_apart
@@ -20,9 +21,6 @@ from helpers.tiny.tables import Block, load_blocks
 CHARTS = {"train": 640, "val": 90, "test": 190}
 QUESTIONS_PER_CHART = 4
 _SHARES = dict(zip(FAMILIES, (0.16, 0.15, 0.13, 0.13, 0.17, 0.12, 0.14), strict=True))
-_FEATURES = Features(
-    image=Image(), query=Value("string"), label=List(Value("string")), human_or_machine=ClassLabel(names=["human", "machine"])
-)
 
 
 def build(folder: Path) -> None:
@@ -31,7 +29,7 @@ def build(folder: Path) -> None:
     cells = {}
     for number, (split, count) in enumerate(CHARTS.items()):
         rows, shown = build_split(split, count, np.random.default_rng(number))
-        table = Dataset.from_list(rows, features=_FEATURES).with_format("arrow")[:]
+        table = Dataset.from_list(rows, features=FEATURES).with_format("arrow")[:]
         # A large dictionary, which datasets' own writer doesn't use for images, stores a chart once for its four questions.
         parquet.write_table(table, folder / f"{split}.parquet", dictionary_pagesize_limit=2**27)
         cells[split] = sorted(shown)

@@ -1,8 +1,7 @@
 """Pretrain the embedded model from nothing, in three stages, on two CPU cores.
 
 1. *Language*: the text model alone, with perfect eyes (:mod:`helpers.tiny.eyes`). It learns to look a value up by its
-   name. Attention starts out comparing content ("mimetic" initialization, Trockman and Kolter 2023, arXiv:2305.09828),
-   which is most of what looking up takes.
+   name, which :mod:`helpers.tiny.initialization` shortens from hours to minutes.
 2. *Eyes*: the vision tower and the connector alone learn to say what perfect eyes say.
 3. *Together*: all weights, through the real eyes, answers and reading at once.
 
@@ -23,13 +22,16 @@ from transformers import SmolVLMForConditionalGeneration
 
 from helpers.hardware import detect
 from helpers.tiny.architecture import build_model, build_processor
-from helpers.tiny.batches import IGNORE, BatchMaker
+from helpers.tiny.batches import IGNORE, Batch, BatchMaker
+from helpers.tiny.card import write_card
 from helpers.tiny.eyes import FactTable, reading_loss, what_tokens_should_say
+from helpers.tiny.initialization import compare_content_from_the_start, numbers_as_waves
 from helpers.tiny.rendering import draw_invented
 from helpers.tiny.skills import measure_skills
 
 SAVE_EVERY_SECONDS = 60
-CHARTS = 16_000
+CHARTS = 20_000
+UNSEEN = 200  # charts that judge
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,7 @@ class Stage:
     learning_rate: float
 
 
-STAGES = (Stage("language", 2200, 32, 2e-3), Stage("eyes", 800, 32, 2e-3), Stage("together", 1600, 32, 1e-3))
-
-
-def compare_content_from_the_start(model: SmolVLMForConditionalGeneration) -> None:
-    """Mimetic initialization of the text model's upper layers: a token looks at tokens like itself and copies them."""
-    for layer in model.model.text_model.layers[1:]:
-        attention, width = layer.self_attn, layer.self_attn.q_proj.weight.shape[0]
-        with torch.no_grad():
-            look, copy = (torch.linalg.qr(torch.randn(width, width))[0] for _ in range(2))
-            attention.q_proj.weight.copy_(0.8 * look + 0.01 * torch.randn(width, width))
-            attention.k_proj.weight.copy_(0.8 * look + 0.01 * torch.randn(width, width))
-            attention.v_proj.weight.copy_(copy * 0.5**0.5)
-            attention.o_proj.weight.copy_(copy.T * 0.5**0.5)
+STAGES = (Stage("language", 1500, 32, 2e-3), Stage("eyes", 600, 32, 2e-3), Stage("together", 1500, 32, 1e-3))
 
 
 def see(model: SmolVLMForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
@@ -60,43 +50,51 @@ def see(model: SmolVLMForConditionalGeneration, pixels: torch.Tensor) -> torch.T
     return model.model.connector(model.model.vision_model(pixel_values=pixels).last_hidden_state)
 
 
-def answer_loss(model, ids: torch.Tensor, labels: torch.Tensor, thoughts: torch.Tensor, image_tokens=None):
-    """Cross entropy on the answers, plus a third of that of what should be in mind half way up; (loss, hits)."""
-    embedded = model.model.text_model.embed_tokens(ids)
-    if image_tokens is not None:
-        at_image = (ids == model.config.image_token_id).unsqueeze(-1).expand_as(embedded)
-        embedded = embedded.masked_scatter(at_image, image_tokens.to(embedded.dtype))
+def read_answers(model, batch: Batch, image_tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What the model would write at every answer token, what it should write there, and all states half way up.
+
+    (answer tokens, vocabulary), (answer tokens,), (batch, tokens, width).
+    """
+    embedded = model.model.text_model.embed_tokens(batch.ids)
+    at_image = (batch.ids == model.config.image_token_id).unsqueeze(-1).expand_as(embedded)
+    embedded = embedded.masked_scatter(at_image, image_tokens.to(embedded.dtype))
     states = model.model.text_model(inputs_embeds=embedded, output_hidden_states=True)
-    wanted = labels[:, 1:] != IGNORE
-    logits = model.lm_head(states.last_hidden_state[:, :-1][wanted]).float()
-    loss = F.cross_entropy(logits, labels[:, 1:][wanted])
-    half_way = states.hidden_states[len(model.model.text_model.layers) // 2][thoughts[:, 0], thoughts[:, 1]]
-    in_mind = model.lm_head(model.model.text_model.norm(half_way)).float()
-    loss = loss - F.log_softmax(in_mind, -1).gather(1, thoughts[:, 2:]).mean() / 3
-    return loss, (logits.argmax(-1) == labels[:, 1:][wanted]).float().mean().item()
+    answers = batch.labels[:, 1:] != IGNORE
+    logits = model.lm_head(states.last_hidden_state[:, :-1][answers]).float()
+    half_way = states.hidden_states[len(model.model.text_model.layers) // 2]
+    return logits, batch.labels[:, 1:][answers], half_way
 
 
-def language_step(model, facts: FactTable, maker: BatchMaker, step: int, size: int) -> tuple[torch.Tensor, float]:
+def answer_loss(model, batch: Batch, image_tokens: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """Cross entropy on the answers, plus a third of that of what should be in mind half way up; and the share right."""
+    logits, wanted, half_way = read_answers(model, batch, image_tokens)
+    thinking = half_way[batch.thoughts[:, 0], batch.thoughts[:, 1]]
+    in_mind = model.lm_head(model.model.text_model.norm(thinking)).float()
+    loss = F.cross_entropy(logits, wanted) - F.log_softmax(in_mind, -1).gather(1, batch.thoughts[:, 2:]).mean() / 3
+    return loss, (logits.argmax(-1) == wanted).float().mean().item()
+
+
+def language_step(model, facts: FactTable, maker: BatchMaker, step: int, size: int) -> tuple[torch.Tensor, dict[str, float]]:
     batch = maker.charts(step, size)
     words = model.model.text_model.embed_tokens.weight
     perfect, _ = what_tokens_should_say(words, facts, batch)
     perfect = perfect + 0.01 * torch.randn(perfect.shape, generator=torch.Generator().manual_seed(step))
-    loss, hits = answer_loss(model, batch.ids, batch.labels, batch.thoughts, perfect)
-    sums, _ = answer_loss(model, *maker.subtractions(step, size // 2))
-    return loss + sums / 2, hits
+    loss, answers = answer_loss(model, batch, perfect)
+    return loss, {"answers": answers}
 
 
-def eyes_step(model, facts: FactTable, maker: BatchMaker, step: int, size: int) -> tuple[torch.Tensor, float]:
+def eyes_step(model, facts: FactTable, maker: BatchMaker, step: int, size: int) -> tuple[torch.Tensor, dict[str, float]]:
     batch = maker.charts(step, size)
-    return reading_loss(see(model, batch.pixels), model.model.text_model.embed_tokens.weight, facts, batch)
+    loss, reading = reading_loss(see(model, batch.pixels), model.model.text_model.embed_tokens.weight, facts, batch)
+    return loss, {"reading": reading}
 
 
-def together_step(model, facts: FactTable, maker: BatchMaker, step: int, size: int) -> tuple[torch.Tensor, float]:
+def together_step(model, facts: FactTable, maker: BatchMaker, step: int, size: int) -> tuple[torch.Tensor, dict[str, float]]:
     batch = maker.charts(step, size)
     tokens = see(model, batch.pixels)
-    loss, hits = answer_loss(model, batch.ids, batch.labels, batch.thoughts, tokens)
-    reading, _ = reading_loss(tokens, model.model.text_model.embed_tokens.weight, facts, batch)
-    return loss + reading / 4, hits
+    loss, answers = answer_loss(model, batch, tokens)
+    dense, reading = reading_loss(tokens, model.model.text_model.embed_tokens.weight, facts, batch)
+    return loss + dense / 4, {"answers": answers, "reading": reading}
 
 
 _STEPS: dict[str, Callable] = {"language": language_step, "eyes": eyes_step, "together": together_step}
@@ -112,7 +110,11 @@ def trained_by(stage: Stage, model, facts: FactTable) -> list[torch.nn.Parameter
 
 
 def train_stage(stage: Stage, number: int, model, facts: FactTable, maker: BatchMaker, folder: Path) -> list[dict]:
-    """Run one stage, or what is left of it; the log has a row every 50 steps: step, loss, hits, seconds."""
+    """Run one stage, or what is left of it.
+
+    The log has a row every 50 steps: step, loss, seconds, and which share of the answers' tokens and of the pictures'
+    words was right.
+    """
     parameters = trained_by(stage, model, facts)
     optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.05)
     path, log, start, spent = folder / f"{number}_{stage.name}.pt", [], 0, 0.0
@@ -128,7 +130,7 @@ def train_stage(stage: Stage, number: int, model, facts: FactTable, maker: Batch
             for group in optimizer.param_groups:
                 group["lr"] = stage.learning_rate * schedule(step, stage.steps)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=detect("cpu").native_bf16):
-                loss, hits = _STEPS[stage.name](model, facts, maker, 100_000 * number + step, stage.batch)
+                loss, right = _STEPS[stage.name](model, facts, maker, 100_000 * number + step, stage.batch)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -136,8 +138,8 @@ def train_stage(stage: Stage, number: int, model, facts: FactTable, maker: Batch
             bar.update()
             seconds = spent + time.monotonic() - began
             if step % 50 == 49:
-                log.append({"stage": stage.name, "step": step + 1, "loss": loss.item(), "hits": hits, "seconds": seconds})
-                bar.set_postfix(loss=f"{loss.item():.2f}", right=f"{hits:.0%}")
+                log.append({"stage": stage.name, "step": step + 1, "loss": loss.item(), **right, "seconds": seconds})
+                bar.set_postfix(loss=f"{loss.item():.2f}", **{name: f"{share:.0%}" for name, share in right.items()})
             if time.monotonic() - last_saved > SAVE_EVERY_SECONDS or step + 1 == stage.steps:
                 last_saved = time.monotonic()
                 state = {"model": model.state_dict(), "facts": facts.state_dict(), "optimizer": optimizer.state_dict()}
@@ -157,12 +159,15 @@ def pretrain(target: Path, folder: Path, workers: int, seed: int = 0) -> None:
     processor = build_processor()
     model = build_model(processor.tokenizer)
     compare_content_from_the_start(model)
+    numbers_as_waves(model, processor.tokenizer)
     facts = FactTable(model.config.text_config.hidden_size)
     maker = BatchMaker(draw_invented(CHARTS, seed, folder / "charts", workers), processor.tokenizer, seed)
     log = []
     for number, stage in enumerate(STAGES, start=1):
         log += train_stage(stage, number, model, facts, maker, folder)
-    print("on unseen charts:", ", ".join(f"{form} {share:.2f}" for form, share in measure_skills(model, processor).items()))
     model.save_pretrained(target)
     processor.save_pretrained(target)
     (target / "pretraining_log.json").write_text(json.dumps(log, indent=1), encoding="utf-8")
+    skills = measure_skills(model, processor, UNSEEN)
+    print("on unseen charts:", ", ".join(f"{form} {share:.2f}" for form, share in skills.items()))
+    write_card(target, log, skills, UNSEEN, CHARTS)
