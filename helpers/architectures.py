@@ -16,6 +16,7 @@ import yaml
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel
 
 from helpers.models import locate
+from helpers.names import find_model, unknown_model
 from helpers.paths import resolve
 
 _DATA: dict[str, dict] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
@@ -44,7 +45,7 @@ def load_config(source: str | Path | Mapping | PreTrainedConfig) -> PreTrainedCo
         return source
     if isinstance(source, Mapping):
         return _from_dict(source)
-    if (name := _known_name(str(source))) is not None:
+    if (name := find_model(str(source), ARCHITECTURES)) is not None:
         return _from_dict(_DATA[name])
     found, revision = locate(str(source))
     path = resolve(found)
@@ -79,15 +80,6 @@ def component_of(name: str) -> str:
     return next((place for place, names in _PLACES.items() if any(re.fullmatch(names, part) for part in parts)), "text")
 
 
-def _known_name(name: str) -> str | None:
-    """The architecture that ``name`` means: ``SmolVLM2-2.2B``, say, for ``HuggingFaceTB/SmolVLM2-2.2B-Instruct``."""
-    for full in ARCHITECTURES:
-        short = full.split("/")[1]
-        if name.lower() in {form.lower() for form in (full, short, re.sub(r"(-Video)?-Instruct$", "", short))}:
-            return full
-    return None
-
-
 def _from_dict(data: Mapping) -> PreTrainedConfig:
     kind = data.get("model_type")
     if kind not in CONFIG_MAPPING:
@@ -108,10 +100,7 @@ def _read(path: Path) -> dict:
 
 
 def _unknown(source) -> str:
-    shorts = [name.split("/")[1] for name in ARCHITECTURES]
-    near = difflib.get_close_matches(str(source).split("/")[-1], shorts, n=1)
     return (
-        f"no architecture is called {str(source)!r}." + (f" Did you mean {near[0]}?" if near else "")
-        + f" There are: {', '.join(ARCHITECTURES)}; or give the path of a config.json, its content as a dict, "
+        f"{unknown_model(str(source), ARCHITECTURES)}; or give the path of a config.json, its content as a dict, "
         "or a hub id as owner/name."
-    )  # fmt: skip
+    )
