@@ -14,5 +14,5 @@ atexit.register(shutil.rmtree, _OUT, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items):
-    """The check of the prose comes last: it reads the figures that the notebooks' tests leave, instead of running them anew."""
-    items.sort(key=lambda item: "test_prose_numbers" in item.nodeid)
+    """Tests of recorded figures come last: they read what the notebooks' own tests leave, instead of running lessons anew."""
+    items.sort(key=lambda item: "recorded" in getattr(item, "fixturenames", ()))

@@ -7,7 +7,6 @@ accuracy stand in outputs.
 
 import ast
 import inspect
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ from helpers.evaluation import bootstrap_interval, relaxed_match
 from helpers.image_tokens import PROCESSORS, count_image_tokens, tile_grid
 from helpers.notebooks import find_lessons
 from helpers.paths import NOTEBOOKS
-from helpers.record import read_results
-from helpers.runner import run
 
 
 @dataclass(frozen=True)
@@ -122,25 +119,6 @@ def cells(path: Path, kind: str) -> list[str]:
 def constants(path: Path) -> set[float]:
     nodes = [node for source in cells(path, "code") for node in ast.walk(ast.parse(source))]
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, int | float)}
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
-    """A lesson's recorded figures: those that the notebooks' own tests have left in this session, or else a run of it."""
-
-    def of(name: str) -> dict:
-        left = read_results(Path(os.environ["COURSE_OUT"]) / "results.json")["lessons"]
-        if name not in left:
-            parameters = next(c for c in nbformat.read(LESSONS[name].path, as_version=4).cells if "nbmake" in c.metadata)
-            before, out = os.environ["COURSE_OUT"], tmp_path_factory.mktemp(name)
-            try:
-                assert run([name], "tiny", dict(parameters.metadata.nbmake.mock), out=str(out)) == 0
-            finally:
-                os.environ["COURSE_OUT"] = before  # the runner sets it for the kernels that it starts
-            left = read_results(out / "results.json")["lessons"]
-        return left[name]
-
-    return of
 
 
 @pytest.mark.parametrize("name", LESSONS)
