@@ -6,6 +6,7 @@ PEFT itself wraps the model, built on the meta device: whatever a ``LoraConfig``
 
 import copy
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from peft import LoraConfig, get_peft_model
@@ -64,18 +65,15 @@ def count_model(model: nn.Module) -> LoraCount:
 
     A weight that two modules share is counted once; bitsandbytes' 4-bit weights, packed two to a byte, as what they stand for.
     """
-    trainable, total = {}, 0
+    by_module, by_component, total = Counter(), dict.fromkeys(COMPONENTS, 0), 0
     for name, parameter in model.named_parameters():
         count = _numel(parameter)
         total += count
         if parameter.requires_grad:
-            module = _module_of(name)
-            trainable[module] = trainable.get(module, 0) + count
-    by_component = dict.fromkeys(COMPONENTS, 0)
-    for module, count in trainable.items():
-        by_component[component_of(module)] += count
-    number = sum(trainable.values())
-    return LoraCount(number, total, 100 * number / total, by_component, trainable)
+            by_module[_module_of(name)] += count
+            by_component[component_of(name)] += count
+    trainable = by_module.total()
+    return LoraCount(trainable, total, 100 * trainable / total, by_component, dict(by_module))
 
 
 def _numel(parameter: nn.Parameter) -> int:
@@ -91,11 +89,11 @@ def _module_of(parameter_name: str) -> str:
 
 
 def _linear_layers(model: nn.Module) -> str:
-    """The last parts of the linear layers' names with how many there are, by component."""
-    names = {component: {} for component in COMPONENTS}
+    """What the linear layers' names end with, and how many there are, by component."""
+    names = {component: Counter() for component in COMPONENTS}
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear):
-            counts = names[component_of(name)]
-            counts[name.split(".")[-1]] = counts.get(name.split(".")[-1], 0) + 1
+            ending = re.search(r"[^.]*[^.\d][^.]*(\.\d+)*$", name).group()  # mlp.0, not 0: a number alone says nothing
+            names[component_of(name)][ending] += 1
     listed = {component: ", ".join(f"{name} ({n})" for name, n in counts.items()) for component, counts in names.items()}
     return "; ".join(f"{component}: {text}" for component, text in listed.items() if text)

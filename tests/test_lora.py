@@ -18,7 +18,7 @@ from transformers import (
     Qwen3VLConfig,
 )
 
-from helpers.architectures import COMPONENTS, load_config
+from helpers.architectures import COMPONENTS, load_config, meta_model
 from helpers.lora import count_model, count_parameters
 from helpers.models import load_model
 from helpers.paths import ROOT
@@ -193,6 +193,14 @@ def test_a_plain_model_trains_what_requires_grad():
     count = count_model(model)
     assert count.by_component == {"vision": 0, "connector": 4 * 128 * 128, "text": 0, "head": 0}
     assert set(count.by_component) == set(COMPONENTS)
+
+
+def test_a_parameter_outside_any_layer_is_in_its_component_too():
+    """LLaVA-NeXT's vector that ends a line of image features belongs to no module but the model itself."""
+    model = meta_model(FAMILIES["llava_next"][0])
+    model.requires_grad_(False)
+    model.model.image_newline.requires_grad_(True)
+    assert count_model(model).by_component == {"vision": 0, "connector": D, "text": 0, "head": 0}
 
 
 @pytest.mark.parametrize("targets", [["nope"], ".*nope.*", None, ["self_attn"]])
