@@ -66,6 +66,7 @@ def estimate_training_memory(
     own = {id(parameter) for parameter in model.parameters()}
     if lora is not None:
         lora = copy.deepcopy(lora)  # PEFT writes into it
+        lora.base_model_name_or_path = None  # what an earlier use wrote into it: PEFT would warn of another name
         lora.init_lora_weights = False  # some ways to start need the weights' values; all give the same shapes
         model = get_peft_model(model, lora, low_cpu_mem_usage=True)
     if activation_checkpointing:

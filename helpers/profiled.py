@@ -1,5 +1,6 @@
 """Peak memory as torch itself reports it, for checking other figures against: the allocator's own events."""
 
+import os
 from collections.abc import Callable, Iterable
 
 import torch
@@ -16,6 +17,7 @@ def profile_peak(work: Callable[[], None], held: Iterable[torch.Tensor], device:
         torch.cuda.reset_peak_memory_stats()
         work()
         return torch.cuda.max_memory_allocated()
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler prints an error where there is no GPU
     storages = [tensor.untyped_storage() for tensor in held]
     before = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
