@@ -43,7 +43,7 @@ def plot_levels(scaled: torch.Tensor, levels: torch.Tensor):
     for at, level in enumerate(levels.tolist()):
         ax.axvline(level, color=AFTER, linestyle="--", linewidth=1, label="the levels of NF4" if at == 0 else None)
     ax.set(xlabel="value", ylabel="density", yscale="log")
-    ax.legend(loc="upper right")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     return figure
 
 
