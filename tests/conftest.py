@@ -1,10 +1,13 @@
 """Fixtures that several tests share."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from helpers.paths import ROOT
+from helpers.paths import NOTEBOOKS, ROOT
 
 SHARED = ROOT.parent / "shared"
 
@@ -29,3 +32,31 @@ def model():
     from helpers.models import load_model
 
     return load_model("embedded")
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory) -> Callable[[str], dict]:
+    """A lesson's recorded figures, by its name: those that its nbmake test has left in this session, or else a run of it.
+
+    Both use the small values of ``metadata.nbmake.mock``. Tests with this fixture come last (see the other conftest.py).
+    """
+    from helpers.record import read_results
+    from helpers.runner import run
+
+    ran = {}
+
+    def of(name: str) -> dict:
+        left = ran | read_results(Path(os.environ["COURSE_OUT"]) / "results.json")["lessons"]
+        if name not in left:
+            cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
+            small = next(cell.metadata.nbmake.mock for cell in cells if "nbmake" in cell.metadata)
+            before, out = os.environ["COURSE_OUT"], tmp_path_factory.mktemp(name)
+            try:
+                assert run([name], "tiny", dict(small), out=str(out)) == 0
+            finally:
+                os.environ["COURSE_OUT"] = before  # the runner sets it for the kernels that it starts
+            ran.update(read_results(out / "results.json")["lessons"])
+            left = ran
+        return left[name]
+
+    return of

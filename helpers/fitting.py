@@ -1,0 +1,70 @@
+"""Which training fits which GPU: from three dry runs of a method to every batch size and number of image tiles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from helpers.dry_run import estimate_training_memory
+
+_TILES = 9, 17  # far enough from none for activations to make the peak
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Bytes at the peak of a training step, by batch size and image tiles.
+
+    While activations make the peak, that is a straight line: ``fixed``, and for every example ``per_example`` and for each
+    of its tiles ``per_tile``. ``floor``: what the optimizer's step takes with no activations at all.
+    """
+
+    floor: float
+    fixed: float
+    per_example: float
+    per_tile: float
+
+    def total(self, batch_size: float, image_tiles: int) -> float:
+        return max(self.floor, self.fixed + batch_size * (self.per_example + image_tiles * self.per_tile))
+
+    def largest_batch(self, memory: float, image_tiles: int) -> int:
+        """The most examples that fit ``memory`` bytes; 0 if not even one does."""
+        if memory < self.total(1, image_tiles):
+            return 0
+        return int((memory - self.fixed) // (self.per_example + image_tiles * self.per_tile))
+
+
+def plan_memory(config, **settings) -> MemoryPlan:
+    """The plan from three dry runs: one example of 9 tiles, one of 17, two of 17.
+
+    ``settings``: those of :func:`helpers.dry_run.estimate_training_memory`, without batch size and tiles. Attention without
+    score matrices makes activations proportional to the tokens; near ``floor``, where the peak moves from one moment of the
+    step to another, the plan may be some per cent too low.
+    """
+    few, many = _TILES
+    one, tiled, two = (
+        estimate_training_memory(config, batch_size=size, image_tiles=tiles, **settings)
+        for size, tiles in ((1, few), (1, many), (2, many))
+    )
+    per_tile = (tiled.total - one.total) / (many - few)
+    per_example = two.total - tiled.total - many * per_tile
+    gradients = one.adapters if settings.get("lora") else one.weights
+    floor = one.weights + one.adapters + one.optimizer + gradients
+    return MemoryPlan(floor, tiled.total - per_example - many * per_tile, per_example, per_tile)
+
+
+def what_fits(plans: Mapping[str, MemoryPlan], gpu_gb: float, image_tiles: int, spare_gb: float = 1.5) -> pd.DataFrame:
+    """The largest batch of each method on a GPU of ``gpu_gb``, for pictures of ``image_tiles``.
+
+    ``spare_gb``: kept free for what a dry run leaves out (CUDA's context, fragmentation, workspaces). ValueError if that
+    leaves nothing.
+    """
+    if gpu_gb <= spare_gb:
+        raise ValueError(
+            f"a GPU of {gpu_gb} GB with {spare_gb} GB to spare leaves nothing: give more GB, or a smaller spare_gb"
+        )
+    rows = []
+    for method, plan in plans.items():
+        size = plan.largest_batch(1e9 * (gpu_gb - spare_gb), image_tiles)
+        taken = plan.total(max(size, 1), image_tiles) / 1e9
+        rows.append({"method": method, "largest batch": size, "GB": taken, "fits": "yes" if size else "not even one example"})
+    return pd.DataFrame(rows)

@@ -1,0 +1,99 @@
+"""Count what LoRA trains, for any vision language model, without its weights.
+
+PEFT itself wraps the model, built on the meta device: whatever a ``LoraConfig`` can say (patterns, DoRA, ``all-linear``,
+``rank_pattern``, ``modules_to_save``) is counted as PEFT does it, in seconds, for 7 billion parameters too.
+"""
+
+import copy
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from peft import LoraConfig, get_peft_model
+from torch import nn
+
+from helpers.architectures import COMPONENTS, component_of, load_config, meta_model
+
+# Ways to start the adapters that compute something from the weights' values, which the meta device has not. They change
+# no shape.
+_NEEDS_VALUES = ("pissa", "corda", "olora", "loftq", "orthogonal", "lora_ga", "eva")
+
+
+@dataclass(frozen=True)
+class LoraCount:
+    """Parameters, as ``print_trainable_parameters()`` counts them. ``str()`` is the line that it prints.
+
+    ``total`` includes the adapters; ``percent`` is 0..100. ``by_component``: trainable parameters of each of
+    ``helpers.architectures.COMPONENTS``; ``by_module``: of each module that has some, by its name in the base model.
+    """
+
+    trainable: int
+    total: int
+    percent: float
+    by_component: dict[str, int]
+    by_module: dict[str, int] = field(repr=False)
+
+    def modules(self, component: str) -> list[str]:
+        """Names of the modules of ``component`` that are trained."""
+        return [name for name in self.by_module if component_of(name) == component]
+
+    def __str__(self) -> str:
+        return f"trainable params: {self.trainable:,} || all params: {self.total:,} || trainable%: {self.percent:.4f}"
+
+
+def count_parameters(config, lora_config: LoraConfig) -> LoraCount:
+    """What ``get_peft_model`` would train in the model of ``config``: anything that ``load_config`` takes.
+
+    ``lora_config`` stays as it is. ValueError lists the linear layers if its targets match nothing.
+    """
+    model = meta_model(load_config(config))
+    lora_config = copy.deepcopy(lora_config)  # PEFT writes the resolved targets and the model's name into it
+    if str(lora_config.init_lora_weights).lower().startswith(_NEEDS_VALUES):
+        lora_config.init_lora_weights = True
+    layers = _linear_layers(model)
+    try:
+        model = get_peft_model(model, lora_config, low_cpu_mem_usage=True)
+    except ValueError as error:
+        if "target" not in str(error).lower():
+            raise
+        raise ValueError(f"{error} The linear layers of this model: {layers}.") from error
+    return count_model(model)
+
+
+def count_model(model: nn.Module) -> LoraCount:
+    """Trainable and all parameters of a model, wrapped by PEFT or not, quantized or not.
+
+    A weight that two modules share is counted once; bitsandbytes' 4-bit weights, packed two to a byte, as what they stand for.
+    """
+    by_module, by_component, total = Counter(), dict.fromkeys(COMPONENTS, 0), 0
+    for name, parameter in model.named_parameters():
+        count = _numel(parameter)
+        total += count
+        if parameter.requires_grad:
+            by_module[_module_of(name)] += count
+            by_component[component_of(name)] += count
+    trainable = by_module.total()
+    return LoraCount(trainable, total, 100 * trainable / total, by_component, dict(by_module))
+
+
+def _numel(parameter: nn.Parameter) -> int:
+    if type(parameter).__name__ == "Params4bit":  # by name, as PEFT does: bitsandbytes need not be installed to count
+        return parameter.numel() * 2 * parameter.element_size()
+    return parameter.numel()
+
+
+def _module_of(parameter_name: str) -> str:
+    """The base model's module that a parameter belongs to, without what PEFT puts around and into it."""
+    module = parameter_name.removeprefix("base_model.model.").rpartition(".")[0]
+    return re.split(r"\.(?:lora_\w+|modules_to_save|original_module|token_adapter|base_layer)\b", module)[0]
+
+
+def _linear_layers(model: nn.Module) -> str:
+    """What the linear layers' names end with, and how many there are, by component."""
+    names = {component: Counter() for component in COMPONENTS}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            ending = re.search(r"[^.]*[^.\d][^.]*(\.\d+)*$", name).group()  # mlp.0, not 0: a number alone says nothing
+            names[component_of(name)][ending] += 1
+    listed = {component: ", ".join(f"{name} ({n})" for name, n in counts.items()) for component, counts in names.items()}
+    return "; ".join(f"{component}: {text}" for component, text in listed.items() if text)

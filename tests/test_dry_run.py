@@ -1,0 +1,191 @@
+"""The dry run of a training step against really measured ones: peaks, by an instrument that shares no code with it."""
+
+import json
+import subprocess
+import sys
+from itertools import product
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from torch.profiler import ProfilerActivity, profile
+
+from helpers.data import load_chartqa
+from helpers.dry_run import FAMILIES, estimate_training_memory
+from helpers.live_tensors import LiveTensors
+from helpers.models import load_model
+from helpers.paths import ROOT
+from helpers.prompts import SHORT_ANSWER, chat
+from helpers.weights import weight_bytes
+
+TARGET = 0.03  # what is promised
+TOLERANCE = 0.005  # what is reached, and what it takes to see one gradient missing
+TILES = {1: {}, 5: {"do_image_splitting": True, "size": {"longest_edge": 256}}}
+SETTINGS = [
+    (batch_size, tiles, checkpointing, lora)
+    for (batch_size, tiles), checkpointing, lora in product([(1, 1), (4, 5), (16, 1)], [False, True], [False, True])
+]
+
+
+def lora_config():
+    return LoraConfig(r=8, target_modules=["q_proj", "v_proj"])
+
+
+def real_batch(processor, batch_size, tiles):
+    """The processor's own batch of one question, many times: nothing is padded."""
+    row = load_chartqa("embedded", "train", 1)[0]
+    text = processor.apply_chat_template(chat(row["query"], SHORT_ANSWER))
+    batch = dict(processor(text=[text] * batch_size, images=[[row["image"]]] * batch_size, return_tensors="pt", **TILES[tiles]))
+    return batch | {"labels": batch["input_ids"].clone()}
+
+
+def measured_peak(model, batch):
+    """Bytes alive at the peak of the second training step: what was there before, and torch's own [memory] events."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4)
+
+    def step():
+        model(**batch, use_cache=False).loss.backward()
+        optimizer.step()
+
+    step()  # the first one makes the optimizer's state
+    optimizer.zero_grad()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        step()
+    events = sorted((e.start_ns(), e.nbytes()) for e in profiled.profiler.kineto_results.events() if e.name() == "[memory]")
+    now = peak = 0
+    for _, change in events:
+        now += change
+        peak = max(peak, now)
+    state = [value for values in optimizer.state.values() for value in values.values()]
+    storages = [t.untyped_storage() for t in [*model.parameters(), *model.buffers(), *batch.values(), *state]]
+    return peak + sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def measure_and_estimate(processor, batch_size, tiles, checkpointing, lora):
+    batch = real_batch(processor, batch_size, tiles)
+    model = load_model("embedded")
+    if lora:
+        model = get_peft_model(model, lora_config())
+    if checkpointing:
+        model.activation_checkpointing_enable()
+    model.train()
+    image_tokens = int((batch["input_ids"][0] == processor.image_token_id).sum())
+    estimate = estimate_training_memory(
+        "embedded", lora=lora_config() if lora else None, precision="float32", batch_size=batch_size, image_tiles=tiles,
+        text_tokens=batch["input_ids"].shape[1] - image_tokens, activation_checkpointing=checkpointing,
+    )  # fmt: skip
+    return measured_peak(model, batch), estimate
+
+
+@pytest.mark.parametrize(("batch_size", "tiles", "checkpointing", "lora"), SETTINGS)
+def test_the_peak_is_the_measured_one(processor, batch_size, tiles, checkpointing, lora):
+    measured, estimate = measure_and_estimate(processor, batch_size, tiles, checkpointing, lora)
+    print(f"measured {measured / 1e6:.3f} MB, dry run {estimate.total / 1e6:.3f} MB: {estimate.total / measured - 1:+.3%}")
+    assert abs(estimate.total / measured - 1) < min(TARGET, TOLERANCE)
+
+
+def test_one_forgotten_gradient_would_be_seen(processor, monkeypatch):
+    """A planted error: the dry run lets go of the largest weight's gradient as if nothing held it."""
+    count, model = LiveTensors.count, load_model("embedded")
+    largest = max(model.parameters(), key=torch.Tensor.numel).shape
+
+    def forgetful(self, tensor, kind="activations"):
+        count(self, tensor, kind)
+        if kind == "gradients" and tensor.shape == largest:
+            self._forget(tensor.untyped_storage()._cdata)
+
+    monkeypatch.setattr(LiveTensors, "count", forgetful)
+    measured, estimate = measure_and_estimate(processor, 1, 1, True, False)
+    assert abs(estimate.total / measured - 1) > TOLERANCE
+
+
+def test_the_parts_are_what_they_should_be():
+    full = estimate_training_memory("embedded", precision="float32")
+    weights = weight_bytes("embedded", "float32")
+    assert full.weights == weights.total
+    assert full.by_component == weights.by_component
+    assert full.optimizer == pytest.approx(2 * full.weights, rel=1e-3)  # two moments a weight, and a step count a tensor
+    assert full.total == full.weights + full.adapters + full.gradients + full.optimizer + full.activations
+    assert estimate_training_memory("embedded", precision="float32", optimizer="sgd").optimizer == 0
+
+    lora = estimate_training_memory("embedded", lora=lora_config(), precision="bfloat16")
+    count = sum(p.numel() for p in get_peft_model(load_model("embedded"), lora_config()).parameters() if p.requires_grad)
+    assert lora.adapters == 4 * count  # PEFT keeps adapters in float32
+    assert lora.optimizer == pytest.approx(8 * count, rel=1e-2)
+
+
+@pytest.mark.parametrize("precision", ["int8", "nf4", "nf4-double-quant"])
+def test_quantized_weights_train_an_adapter(precision):
+    estimate = estimate_training_memory("embedded", lora=lora_config(), precision=precision)
+    assert estimate.weights == weight_bytes("embedded", precision).total
+    assert estimate.activations > 0
+
+
+def test_more_of_anything_takes_more_and_checkpointing_less():
+    def activations(**settings):
+        return estimate_training_memory("embedded", lora=lora_config(), **settings).activations
+
+    one = activations()
+    assert 1.9 < activations(batch_size=2) / one < 2.1
+    assert activations(image_tiles=2) > one
+    assert activations(text_tokens=200) > one
+    assert activations(activation_checkpointing=True) < one / 2
+
+
+_RELEASED = """
+import json, resource, sys, time
+from peft import LoraConfig
+from helpers.memory import estimate_training_memory
+lora = LoraConfig(r=8, target_modules=["q_proj", "v_proj"])
+estimate_training_memory("embedded", lora=lora)
+began = time.process_time()
+estimate = estimate_training_memory(sys.argv[1], lora=lora, image_tiles=int(sys.argv[2]))
+seconds = time.process_time() - began
+print(json.dumps({"total": estimate.total, "seconds": seconds, "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+"""
+
+
+@pytest.mark.parametrize(("name", "tiles"), [("SmolVLM2-2.2B", 17), ("Qwen2-VL-7B", 4)])
+def test_released_models_take_seconds_and_little_memory(name, tiles):
+    """In a process of its own, whose memory is the dry run's and the libraries'; processor time, since others run beside it."""
+    done = subprocess.run([sys.executable, "-c", _RELEASED, name, str(tiles)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    figures = json.loads(done.stdout.splitlines()[-1])
+    print(name, figures)
+    assert figures["seconds"] < 10
+    assert figures["rss"] * (1 if sys.platform == "darwin" else 1024) < 2e9
+    assert figures["total"] > weight_bytes(name, "bfloat16").total
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_a_training_step(family):
+    names = {
+        "smolvlm": "SmolVLM2-256M-Video-Instruct", "idefics3": "SmolVLM-Instruct", "qwen2_vl": "Qwen2-VL-2B-Instruct",
+        "qwen2_5_vl": "Qwen2.5-VL-3B-Instruct",
+    }  # fmt: skip
+    estimate = estimate_training_memory(names[family], lora=lora_config(), activation_checkpointing=True)
+    assert estimate.total > estimate.weights + estimate.optimizer > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"precision": "int3"}, "nf4-double-quant"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"image_tiles": 0}, "image_tiles is 0"),
+        ({"text_tokens": -1}, "text_tokens is -1"),
+        ({"optimizer": "adam"}, "adamw, sgd"),
+        ({"precision": "nf4"}, "lora=LoraConfig"),
+    ],
+)
+def test_bad_input_says_what_is_possible(settings, message):
+    with pytest.raises(ValueError, match=message):
+        estimate_training_memory("embedded", **settings)
+
+
+def test_an_unknown_architecture_says_what_is_possible():
+    with pytest.raises(ValueError, match=r"There are: .*SmolVLM2"):
+        estimate_training_memory("SmolVLM3")
+    with pytest.raises(ValueError, match="smolvlm, idefics3"):
+        estimate_training_memory({"model_type": "llava"})
