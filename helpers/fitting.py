@@ -37,8 +37,9 @@ def plan_memory(config, **settings) -> MemoryPlan:
     """The plan from three dry runs: one example of 9 tiles, one of 17, two of 17.
 
     ``settings``: those of :func:`helpers.dry_run.estimate_training_memory`, without batch size and tiles. Attention without
-    score matrices makes activations proportional to the tokens; near ``floor``, where the peak moves from one moment of the
-    step to another, the plan may be some per cent too low.
+    score matrices makes activations proportional to the tokens. Where the peak lies in another moment of the step, the plan is
+    too low: near ``floor`` by some per cent, and with one tile, where the text's logits make the peak, by up to a fifth (seen
+    on the embedded model). Ask a dry run of its own there.
     """
     few, many = _TILES
     one, tiled, two = (

@@ -16,7 +16,7 @@ METHODS = {
 @pytest.mark.parametrize("method", METHODS)
 def test_a_plan_says_what_a_dry_run_says(method):
     plan = plan_memory("embedded", **METHODS[method])
-    for batch_size, tiles in ((6, 5), (4, 1)):
+    for batch_size, tiles in ((6, 5), (1, 2)):
         direct = estimate_training_memory("embedded", batch_size=batch_size, image_tiles=tiles, **METHODS[method]).total
         assert plan.total(batch_size, tiles) == pytest.approx(direct, rel=0.02)
 

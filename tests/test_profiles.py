@@ -31,6 +31,8 @@ def test_a_number_that_yaml_reads_as_text_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_profile_fills_every_parameter_of_every_lesson(name):
     for lesson in find_lessons():
+        if lesson.name.startswith("bonus_"):
+            continue  # about the tiny model alone: its parameters are its own, the same for every profile
         assert set(lesson.parameters) <= set(load_profile(name)), lesson.name
 
 
