@@ -5,9 +5,8 @@ import re
 
 import numpy as np
 
-from helpers.models import load_processor
 from helpers.paths import EMBEDDED_MODEL
-from helpers.prompts import FULL_SENTENCE, SHORT_ANSWER, chat
+from helpers.prompts import FULL_SENTENCE, SHORT_ANSWER
 from helpers.tiny.card import CLAIMED
 from helpers.tiny.charts import draw
 from helpers.tiny.curriculum import invented_chart
@@ -48,16 +47,3 @@ def test_descriptions_are_judged_by_what_they_state(model, processor):
     found = measure_description(model, processor, charts=30, seed=OTHER_CHARTS)
     assert found.stated >= found.exact
     assert found.exact >= 0.8
-
-
-def test_pictures_can_be_split_into_five_tiles(model):
-    processor = load_processor("embedded")
-    rng = np.random.default_rng(0)
-    picture = draw(invented_chart(rng)[0], rng)
-    text = processor.apply_chat_template(chat("Describe the chart.", SHORT_ANSWER), add_generation_prompt=True)
-    inputs = processor(
-        text=[text], images=[[picture]], return_tensors="pt", do_image_splitting=True, size={"longest_edge": 256}
-    )
-    assert inputs["pixel_values"].shape == (1, 5, 3, 128, 128)
-    assert int((inputs["input_ids"] == processor.image_token_id).sum()) == 5 * 64
-    assert model.generate(**inputs, do_sample=False, max_new_tokens=4).shape[1] > inputs["input_ids"].shape[1]
