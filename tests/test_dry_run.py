@@ -8,13 +8,13 @@ from itertools import product
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from torch.profiler import ProfilerActivity, profile
 
 from helpers.data import load_chartqa
 from helpers.dry_run import FAMILIES, estimate_training_memory
 from helpers.live_tensors import LiveTensors
 from helpers.models import load_model
 from helpers.paths import ROOT
+from helpers.profiled import profile_peak
 from helpers.prompts import SHORT_ANSWER, chat
 from helpers.weights import weight_bytes
 
@@ -50,16 +50,8 @@ def measured_peak(model, batch):
 
     step()  # the first one makes the optimizer's state
     optimizer.zero_grad()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        step()
-    events = sorted((e.start_ns(), e.nbytes()) for e in profiled.profiler.kineto_results.events() if e.name() == "[memory]")
-    now = peak = 0
-    for _, change in events:
-        now += change
-        peak = max(peak, now)
     state = [value for values in optimizer.state.values() for value in values.values()]
-    storages = [t.untyped_storage() for t in [*model.parameters(), *model.buffers(), *batch.values(), *state]]
-    return peak + sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+    return profile_peak(step, [*model.parameters(), *model.buffers(), *batch.values(), *state])
 
 
 def measure_and_estimate(processor, batch_size, tiles, checkpointing, lora):
