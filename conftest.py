@@ -21,16 +21,18 @@ def pytest_collection_modifyitems(items):
     """Who runs beside whom under pytest-xdist, and in which order.
 
     The notebooks stay together and in order, since a lesson may start from what an earlier one made. Tests of recorded
-    figures follow them: they read what the notebooks' own tests leave, instead of running lessons anew. Every other file
-    stays together too, for the sake of its fixtures.
+    figures follow them: they read what the notebooks' own tests leave, instead of running lessons anew. Tests of what was
+    taught share one training, and every other file stays together for the sake of its fixtures.
     """
     for item in items:
-        if _of_lessons(item):
-            item.add_marker(pytest.mark.xdist_group("lessons"))
-        else:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-    items.sort(key=lambda item: (not _of_lessons(item), "recorded" in getattr(item, "fixturenames", ())))
+        group = "lessons" if _of_lessons(item) else "taught" if "taught" in _fixtures(item) else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (not _of_lessons(item), "recorded" in _fixtures(item), "taught" not in _fixtures(item)))
 
 
 def _of_lessons(item) -> bool:
-    return item.path.suffix == ".ipynb" or "recorded" in getattr(item, "fixturenames", ())
+    return item.path.suffix == ".ipynb" or "recorded" in _fixtures(item)
+
+
+def _fixtures(item) -> tuple[str, ...]:
+    return getattr(item, "fixturenames", ())
