@@ -86,8 +86,8 @@ def select_good(
 ) -> Dataset:
     """The rows in which ``problem_of`` finds nothing wrong, or ``limit`` of them, drawn with ``seed``.
 
-    ``numbers``: each row's number in the source. BadRowError at the first bad row, or skipped and printed, as ``on_error`` says;
-    ValueError if no row is left.
+    ``numbers``: each row's number in the source. BadRowError at the first bad row, or skipped and printed, as ``on_error``
+    says; ValueError if no row is left.
     """
     pyarrow.default_memory_pool().release_unused()  # Arrow keeps what converting the files took: hundreds of megabytes
     order = np.random.default_rng(seed).permutation(len(rows)) if limit is not None else np.arange(len(rows))
