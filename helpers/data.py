@@ -65,7 +65,8 @@ def _with_hub_columns(rows: Dataset, source: str) -> Dataset:
     return rows.select_columns(list(COLUMNS)).cast_column("image", Image(decode=False))
 
 
-_LAYOUT = Layout(EMBEDDED_CHARTQA, "image", _with_hub_columns)
+_ADVICE = "Pictures of your own go with a questions.csv: see 'Your own images' in the README."
+_LAYOUT = Layout(EMBEDDED_CHARTQA, "image", _with_hub_columns, _ADVICE)
 
 
 def _questions_csv(folder: Path) -> Dataset:

@@ -80,7 +80,8 @@ def _with_trl_columns(rows: Dataset, source: str) -> Dataset:
     return concatenate_datasets([images, Dataset.from_dict(messages, features=features)], axis=1)
 
 
-_LAYOUT = Layout(EMBEDDED_PREFERENCES, "images", _with_trl_columns, carved=("test", "val"))
+_ADVICE = "Name the files train.parquet, test.parquet, or give one parquet file: it is split by image."
+_LAYOUT = Layout(EMBEDDED_PREFERENCES, "images", _with_trl_columns, _ADVICE, carved=("test", "val"))
 
 
 def _messages(value: str | list[dict] | None, role: str) -> list[dict]:

@@ -31,7 +31,8 @@ _GIVES = (
 )
 _THINGS = r"(?:data|value|figure|number|entry|bar|mark|sign|trace|way to|info|mention|record|slice|point|column|label)"
 _EVADES = re.compile(
-    rf"{_DENIAL}{_GAP}{_GIVES}|(?:\bno (?!other\b)|(?:\bnot|n't) (?:have|has) )(?:\w+ ){{0,2}}?{_THINGS}|\bthere(?:'s| is| are) no\b|"
+    rf"{_DENIAL}{_GAP}{_GIVES}|(?:\bno (?!other\b)|(?:\bnot|n't) (?:have|has) )(?:\w+ ){{0,2}}?{_THINGS}|"
+    r"\bthere(?:'s| is| are) no\b|"
     r"\b(?:show|give|provide|state|list|include|contain|mention|display|ha)(?:s|ve)? (?:no\b|nothing|none)|"
     r"\b(?:unknown|unclear|uncertain|unavailable|unlisted|n/a|no idea|sorry|missing|absent|lacks?|omits?|leaves? out|"
     r"illegible|unreadable|insufficient|not applicable)\b"
@@ -80,7 +81,7 @@ def judge_answer(answer: str, *, entity: str, value: float | None, unit: str | N
 def judge_answers(answers: Sequence[str], rows: Iterable[dict]) -> list[Verdict]:
     """The verdict on each answer; ``rows``: of the embedded pairs (:func:`helpers.data.load_preferences`), in the same order.
 
-    Their mean ``preferred`` is the win rate: the share of answers that this fixed judge prefers, not a comparison of two models.
+    The mean of their ``preferred`` is a win rate: the share of answers that this judge prefers, not a comparison of two models.
     """
     return [
         judge_answer(answer, entity=row["entity"], value=row["value"], unit=row["unit"])

@@ -16,8 +16,8 @@ _SCALES = {
 }  # fmt: skip
 # Words for units that are told apart; what isn't here ("rainy", "inches") is neither right nor wrong.
 _UNITS = {
-    "%": "%", "percent": "%", "per cent": "%", "percentage": "%", "$": "dollar", "usd": "dollar", "dollar": "dollar", "€": "euro",
-    "eur": "euro", "euro": "euro", "£": "pound", "pound": "pound", "°": "degree", "°c": "degree", "c": "degree",
+    "%": "%", "percent": "%", "per cent": "%", "percentage": "%", "$": "dollar", "usd": "dollar", "dollar": "dollar",
+    "€": "euro", "eur": "euro", "euro": "euro", "£": "pound", "pound": "pound", "°": "degree", "°c": "degree", "c": "degree",
     "degree": "degree", "celsius": "degree", "°f": "fahrenheit", "fahrenheit": "fahrenheit", "year": "year", "month": "month",
     "week": "week", "day": "day", "hour": "hour", "minute": "minute", "people": "person", "person": "person",
     "inhabitant": "person", "resident": "person", "citizen": "person",
@@ -36,7 +36,7 @@ _DENIED = re.compile(r"\bnot\b(?! only)|n't\b|\b(?:cannot|never|nor|neither|wron
 
 @dataclass(frozen=True)
 class Unit:
-    """``scale``: what a number of this unit is multiplied by (1e6 for "million"). ``names``: of :data:`_UNITS`, or other words."""
+    """``scale``: what a number of this unit is multiplied by (1e6 for "million"). ``names``: words as in :data:`_UNITS`."""
 
     scale: float
     names: frozenset[str]
@@ -70,9 +70,7 @@ class Quantity:
 
 def plain(text: str) -> str:
     """Lower case, without accents and emphasis marks; one kind of dash, apostrophe and thousands separator."""
-    text = re.sub(
-        r"(?<![\d.,])\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+(?!\d)", lambda number: re.sub(r"\s", ",", number[0]), text
-    )
+    text = re.sub(r"(?<![\d.,])\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+(?!\d)", lambda spaced: ",".join(spaced[0].split()), text)
     text = text.replace("US$", "$")
     text = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     return re.sub(r"[*_`]", "", re.sub(r"[‐‑‒–—−]", "-", re.sub(r"[’‘ʼ]", "'", text)))

@@ -37,6 +37,7 @@ class Layout:
     embedded: Path
     image_column: str  # an image a row, or a list of them
     unify: Callable[[Dataset, str], Dataset]
+    advice: str  # what to do where a folder or glob holds no file of the split
     carved: tuple[str, ...] = ()  # splits that are cut out of train where a source lacks them
 
 
@@ -58,8 +59,8 @@ def open_rows(source: str, split: str, seed: int, layout: Layout) -> tuple[Datas
         files = {name: [file for file in found if _split_in_name(file.name) == name] for name in SPLITS}
         parts = {name: lambda some=some: _parquet(some) for name, some in files.items() if some}
         missing = (
-            f"{source}: no questions.csv, and no parquet file with {split!r} in its name (found: "
-            f"{', '.join(file.name for file in found) or 'none'}). See 'Your own images' in the README."
+            f"{source}: no parquet file with {split!r} in its name (found: "
+            f"{', '.join(file.name for file in found) or 'none'}). {layout.advice}"
         )
         return _part(parts, split, seed, source, layout, missing)
     if path.is_file():
@@ -86,8 +87,8 @@ def select_good(
 ) -> Dataset:
     """The rows in which ``problem_of`` finds nothing wrong, or ``limit`` of them, drawn with ``seed``.
 
-    ``numbers``: each row's number in the source. BadRowError at the first bad row, or skipped and printed, as ``on_error`` says;
-    ValueError if no row is left.
+    ``numbers``: each row's number in the source. BadRowError at the first bad row, or skipped and printed, as ``on_error``
+    says; ValueError if no row is left.
     """
     pyarrow.default_memory_pool().release_unused()  # Arrow keeps what converting the files took: hundreds of megabytes
     order = np.random.default_rng(seed).permutation(len(rows)) if limit is not None else np.arange(len(rows))
