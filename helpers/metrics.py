@@ -73,11 +73,15 @@ def paired_test(first: Sequence[bool], second: Sequence[bool], seed: int = 0) ->
     or the lengths differ. (McNemar 1947, doi:10.1007/BF02295996; exact, because counts are small where models are close.)
     """
     if len(first) != len(second) or not len(first):
-        raise ValueError(f"{len(first)} scores beside {len(second)}: a paired test needs the same questions for both, at least one")
+        raise ValueError(
+            f"{len(first)} scores beside {len(second)}: a paired test needs the same questions for both, at least one"
+        )
     first, second = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     low, high = bootstrap_interval(second.astype(float) - first, seed)
-    return PairedTest(only_first, only_second, float(second.mean() - first.mean()), low, high, _sign_test(only_first, only_second))
+    return PairedTest(
+        only_first, only_second, float(second.mean() - first.mean()), low, high, _sign_test(only_first, only_second)
+    )
 
 
 def _sign_test(one: int, other: int) -> float:

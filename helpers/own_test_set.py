@@ -6,6 +6,7 @@ Whatever is wrong with the folder is collected and said in words; the good rows 
 import csv
 import difflib
 import html
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +85,9 @@ def evaluate_folder(
     problems: list[str] = []
     rows = _good_rows(path, _read(path, problems), problems)
     if not rows:
-        raise ValueError(f"{path} has no row that can be scored:\n  " + "\n  ".join(problems or [f"it is empty; it needs {_HOW_TO}"]))
+        raise ValueError(
+            f"{path} has no row that can be scored:\n  " + "\n  ".join(problems or [f"it is empty; it needs {_HOW_TO}"])
+        )
     answers = generate_answers(
         model, processor, _Lazy(rows), system=system, batch_size=batch_size, max_new_tokens=max_new_tokens
     )
@@ -114,7 +117,7 @@ def _read(path: Path, problems: list[str]) -> list[tuple[int, dict[str, str]]]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not in UTF-8 ({error}). Save it as 'CSV UTF-8' and try again") from error
     header = next((line for line in text.splitlines() if line.strip()), "")
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=max(",;\t", key=header.count))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
     names = [name.strip() for name in next((cells for cells in reader if any(cells)), [])]
     places = _places(path, names, problems)
     rows = []
