@@ -78,8 +78,8 @@ def evaluate_folder(
     The folder holds pictures of any kind that Pillow opens and ``questions.csv`` with the columns ``image,question,answer``
     (comma, semicolon or tab between them; without a file of that name, the folder's only CSV is taken). A row that can't be
     scored is listed in ``problems``: its picture is missing or unreadable, question or answer is empty, or it repeats an
-    earlier row. A misspelt column is guessed, and said. Blanks around a cell don't count. FileNotFoundError where folder or CSV are
-    missing, ValueError where no column can be guessed or no row is left to score; both say what to do.
+    earlier row. A misspelt column is guessed, and said. Blanks around a cell don't count. FileNotFoundError where folder or
+    CSV are missing, ValueError where no column can be guessed or no row is left to score; both say what to do.
     """
     path = _find_csv(resolve(folder))
     problems: list[str] = []
@@ -124,7 +124,7 @@ def _read(path: Path, problems: list[str]) -> list[tuple[int, dict[str, str]]]:
     for cells in reader:
         if len(cells) > len(names):
             problems.append(
-                f"line {reader.line_num}: {len(cells)} cells under {len(names)} columns. Put a text that has a comma into quotes"
+                f"line {reader.line_num}: {len(cells)} cells under {len(names)} columns. Quote a text that has a comma in it"
             )
         elif any(cell.strip() for cell in cells):
             cells += [""] * (len(names) - len(cells))

@@ -55,7 +55,7 @@ def test_the_good_rows_of_a_flawed_folder_are_scored(evaluate):
         ("line 6", "answer is empty"),
         ("line 7", "can't be opened"),
         ("line 8", "question is empty"),
-        ("line 9", "4 cells", "quotes"),
+        ("line 9", "4 cells", "quote a text"),
     ]
     said = sorted(report.problems, key=lambda problem: ("column" not in problem, problem))
     assert len(said) == len(expected)
