@@ -21,6 +21,7 @@ from helpers.prompts import SHORT_ANSWER
 from helpers.rows import image_problem
 
 COLUMNS = ("image", "question", "answer")
+Problem = tuple[int, str]  # line of the CSV, whose first is 1, and what is wrong there
 _HOW_TO = f"a CSV with the columns {', '.join(COLUMNS)}, a line for each question; image is the picture's file name"
 
 
@@ -82,12 +83,12 @@ def evaluate_folder(
     CSV are missing, ValueError where no column can be guessed or no row is left to score; both say what to do.
     """
     path = _find_csv(resolve(folder))
-    problems: list[str] = []
-    rows = _good_rows(path, _read(path, problems), problems)
+    found: list[Problem] = []
+    rows = _good_rows(path, _read(path, found), found)
+    problems = [f"line {line}: {problem}" for line, problem in sorted(found)]
     if not rows:
-        raise ValueError(
-            f"{path} has no row that can be scored:\n  " + "\n  ".join(problems or [f"it is empty; it needs {_HOW_TO}"])
-        )
+        why = problems or [f"there are no questions; it needs {_HOW_TO}"]
+        raise ValueError(f"{path} has no row that can be scored:\n  " + "\n  ".join(why))
     answers = generate_answers(
         model, processor, _Lazy(rows), system=system, batch_size=batch_size, max_new_tokens=max_new_tokens
     )
@@ -110,7 +111,7 @@ def _find_csv(folder: Path) -> Path:
     raise FileNotFoundError(f"{folder} holds {there}. Name the one to evaluate questions.csv: {_HOW_TO}")
 
 
-def _read(path: Path, problems: list[str]) -> list[tuple[int, dict[str, str]]]:
+def _read(path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
     """Line number and cells, by ``COLUMNS``, of each row that has as many cells as the header."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -119,20 +120,19 @@ def _read(path: Path, problems: list[str]) -> list[tuple[int, dict[str, str]]]:
     header = next((line for line in text.splitlines() if line.strip()), "")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
     names = [name.strip() for name in next((cells for cells in reader if any(cells)), [])]
-    places = _places(path, names, problems)
+    places = _places(path, names, reader.line_num, problems)
     rows = []
     for cells in reader:
         if len(cells) > len(names):
-            problems.append(
-                f"line {reader.line_num}: {len(cells)} cells under {len(names)} columns. Quote a text that has a comma in it"
-            )
+            wrong = f"{len(cells)} cells under {len(names)} columns. Quote a text that has a comma in it"
+            problems.append((reader.line_num, wrong))
         elif any(cell.strip() for cell in cells):
             cells += [""] * (len(names) - len(cells))
             rows.append((reader.line_num, {column: cells[at].strip() for column, at in places.items()}))
     return rows
 
 
-def _places(path: Path, names: list[str], problems: list[str]) -> dict[str, int]:
+def _places(path: Path, names: list[str], line: int, problems: list[Problem]) -> dict[str, int]:
     """Where each of ``COLUMNS`` is; a misspelt one is guessed, and the guess is added to ``problems``."""
     places = {column: names.index(column) for column in COLUMNS if column in names}
     for column in COLUMNS:
@@ -145,12 +145,12 @@ def _places(path: Path, names: list[str], problems: list[str]) -> dict[str, int]
                     f"the file needs {', '.join(COLUMNS)} in its first line"
                 )
             places[column] = free[near[0]]
-            name = names[places[column]]
-            problems.append(f"there is no column {column!r}: {name!r} was taken for it. Did you mean {column!r}? Rename it")
+            wrong = f"there is no column {column!r}, and {names[places[column]]!r} was taken for it. Did you mean {column!r}?"
+            problems.append((line, f"{wrong} Rename it"))
     return places
 
 
-def _good_rows(path: Path, rows: list[tuple[int, dict[str, str]]], problems: list[str]) -> list[tuple[int, Path, str, str]]:
+def _good_rows(path: Path, rows: list[tuple[int, dict[str, str]]], problems: list[Problem]) -> list[tuple[int, Path, str, str]]:
     """Line, picture, question and answer of the rows that can be scored; what is wrong with the others goes to ``problems``."""
     good, seen = [], {}
     for line, row in rows:
@@ -165,7 +165,7 @@ def _good_rows(path: Path, rows: list[tuple[int, dict[str, str]]], problems: lis
             seen[key] = line, row["answer"]
             good.append((line, path.parent / row["image"], row["question"], row["answer"]))
         else:
-            problems.append(f"line {line}: {problem}")
+            problems.append((line, problem))
     return good
 
 

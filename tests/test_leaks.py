@@ -58,5 +58,5 @@ def test_copies_are_found_however_they_were_saved(train):
 def test_real_charts_are_told_apart(shared):
     """Charts of one publisher look much alike: none is taken for another."""
     train = load_chartqa(shared / "data" / "chartqa_real_train_machine.parquet", "train", 60)
-    test = load_chartqa(shared / "data" / "chartqa_real.parquet", "test")
+    test = load_chartqa(shared / "data" / "chartqa_real.parquet", "test", 120)
     assert check_leaks(train, test).leaked == 0
