@@ -115,6 +115,7 @@ BACKING: dict[str, dict[str, list[Backing]]] = {
         "1,024": [max_length],
         "0.0": [Source("test_training.test_max_length_cuts_the_answer_to_a_silent_loss_of_zero runs it")],
     },
+    "06_evaluation": _INTERVAL | {"5": [tolerance]},
     "bonus_pretrain_tiny_vlm": {"64": [lambda: count_image_tokens(512, 512, "embedded").image_tokens]},
 }  # fmt: skip
 
