@@ -94,13 +94,14 @@ def judge_answers(answers: Sequence[str], rows: Iterable[dict]) -> list[Verdict]
 
 
 def _without(entity: str, text: str) -> tuple[str, bool]:
-    """``text`` with every mention of ``entity`` replaced by "□", so that its digits aren't read as a number; was there one?"""
+    """``text`` with mentions of ``entity`` replaced by "□", so that its digits aren't read as a number; was there one?"""
     name = re.escape(plain(entity).strip())
     full = [month for month in _MONTHS if month[:3] == plain(entity).strip(" .")]
     if full:  # charts write Jan for January; and "it may be 12" names no month
         name = rf"(?:{full[0]}|{name}t?)(?! (?:be|have|not|well)\b)"
     pattern = rf"(?P<longer>{_LONGER_NAME})?(?<![\w-])(?<!\d[.,]){name}(?![\w]|-\w|[.,]\d)"
-    masked = re.sub(pattern, lambda match: match[0] if match["longer"] else "□", text)
+    once = 1 if name.isdecimal() else 0  # "the value of 5 is 5"; 0: every mention
+    masked = re.sub(pattern, lambda match: match[0] if match["longer"] else "□", text, count=once)
     return masked, "□" in masked
 
 

@@ -124,6 +124,8 @@ def test_where_the_chart_has_no_value_only_saying_so_is_preferred(answer, kind):
         ("1952: 4 dollars", "1952", 4, "thousand dollars", False),
         ("In 1957 the income is 4 thousand dollars.", "1952", 4, "thousand dollars", False),
         ("The chart shows 1952 with 1957.", "1952", 4, "thousand dollars", False),
+        ("In 1952, and only in 1952, it is 4 thousand dollars.", "1952", 4, "thousand dollars", True),
+        ("The value of 5 is 5.", "5", 5, "", True),
         ("Spain made 1985 cars.", "Spain", 1985, "cars", True),
         ("Spain made 1,985 in 1952.", "Spain", 1985, "cars", True),
         ("In 1952 Spain made 35 cars.", "Spain", 1952, "cars", False),
