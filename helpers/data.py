@@ -14,6 +14,7 @@ from datasets import ClassLabel, Dataset, Features, Image, List, Value
 from PIL import Image as PILImage
 from tqdm.auto import tqdm
 
+from helpers.hub import fetch, is_hub_id
 from helpers.paths import EMBEDDED_CHARTQA, resolve
 
 SPLITS = ("train", "val", "test")
@@ -119,6 +120,8 @@ def open_rows(source: str, split: str, seed: int) -> tuple[Dataset, np.ndarray]:
     if source == "embedded":
         return _whole(_parquet([EMBEDDED_CHARTQA / f"{split}.parquet"], source))
     path = resolve(source)
+    if not path.exists() and is_hub_id(source):
+        path = fetch(source, "dataset", ("*.parquet",))
     if path.is_dir() and (path / "questions.csv").exists():
         return _split_by_image(_questions_csv(path), split, seed, source)
     if path.is_dir() or glob.has_magic(source):
@@ -132,9 +135,6 @@ def open_rows(source: str, split: str, seed: int) -> tuple[Dataset, np.ndarray]:
         return _whole(_parquet(files, source))
     if path.is_file():
         return _split_by_image(_parquet([path], source), split, seed, source)
-    if re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w.-]+)?", source) and not source.endswith(".parquet"):
-        name, _, revision = source.partition("@")
-        return _whole(_with_hub_columns(datasets.load_dataset(name, revision=revision or None, split=split), source))
     raise FileNotFoundError(
         f"{source}: no such file, folder or glob (relative paths count from {resolve('.')}), and not a hub id owner/name"
     )
