@@ -14,7 +14,7 @@ from datasets import ClassLabel, Dataset, Features, Image, List, Value
 from PIL import Image as PILImage
 from tqdm.auto import tqdm
 
-from helpers.hub import fetch, is_hub_id
+from helpers.hub import DATA_FILES, disk_full, fetch, is_hub_id
 from helpers.paths import EMBEDDED_CHARTQA, resolve
 
 SPLITS = ("train", "val", "test")
@@ -121,7 +121,7 @@ def open_rows(source: str, split: str, seed: int) -> tuple[Dataset, np.ndarray]:
         return _whole(_parquet([EMBEDDED_CHARTQA / f"{split}.parquet"], source))
     path = resolve(source)
     if not path.exists() and is_hub_id(source):
-        path = fetch(source, "dataset", ("*.parquet",))
+        path = fetch(source, "dataset", DATA_FILES)
     if path.is_dir() and (path / "questions.csv").exists():
         return _split_by_image(_questions_csv(path), split, seed, source)
     if path.is_dir() or glob.has_magic(source):
@@ -145,7 +145,14 @@ def _whole(rows: Dataset) -> tuple[Dataset, np.ndarray]:
 
 
 def _parquet(files: list[Path], source: str) -> Dataset:
-    rows = datasets.load_dataset("parquet", data_files=[str(file) for file in files], split="train")
+    try:
+        rows = datasets.load_dataset("parquet", data_files=[str(file) for file in files], split="train")
+    except Exception as error:  # datasets, Arrow and the disk have no common class
+        if full := disk_full(error):
+            raise OSError(full) from error
+        raise ValueError(
+            f"{source} can't be read as parquet ({error.__cause__ or error}). Make or download it anew."
+        ) from error
     return _with_hub_columns(rows, source)
 
 

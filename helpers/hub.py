@@ -26,6 +26,7 @@ from pathlib import Path
 from huggingface_hub import constants, get_token, snapshot_download
 from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled  # HTTPError: of the HTTP library that it uses
 
+DATA_FILES = ("*.parquet",)
 _WAITS = (2, 8, 30)  # seconds before the second, third and fourth try
 _DOWN = (500, 502, 503, 504)
 
@@ -47,7 +48,7 @@ def fetch(name: str, kind: str, patterns: tuple[str, ...]) -> Path:
     HubError otherwise, with cause and action.
     """
     repository, _, revision = name.partition("@")
-    if re.fullmatch(r"[0-9a-f]{40}", revision) and (folder := _verified(repository, kind, revision, patterns)):
+    if folder := verified_copy(name, kind, patterns):
         return folder
 
     def download() -> Path:
@@ -68,6 +69,20 @@ def fetch(name: str, kind: str, patterns: tuple[str, ...]) -> Path:
     return folder
 
 
+def verified_copy(name: str, kind: str, patterns: tuple[str, ...]) -> Path | None:
+    """The folder of the cache, if ``name`` has a commit and all that was fetched and verified of it is still there."""
+    repository, _, revision = name.partition("@")
+    record = _record(repository, kind, revision)
+    if not (re.fullmatch(r"[0-9a-f]{40}", revision) and record.exists()):
+        return None
+    entry = json.loads(record.read_text(encoding="utf-8")).get("|".join(patterns))
+    if entry is None:
+        return None
+    folder = Path(entry["folder"])
+    whole = all((folder / file).is_file() and (folder / file).stat().st_size == size for file, size in entry["sizes"].items())
+    return folder if whole else None
+
+
 def explain(error: BaseException, name: str, kind: str) -> str:
     """What went wrong with ``name``, and the one thing to do about it."""
     repository, _, revision = name.partition("@")
@@ -86,7 +101,9 @@ def explain(error: BaseException, name: str, kind: str) -> str:
     if status in (401, 404):
         return f"there is no folder {repository} here and no public {kind} on the hub ({status}). Check the spelling at {page}."
     if any(isinstance(link, OfflineModeIsEnabled) for link in chain):
-        return f"{repository} is not in the cache, and HF_HUB_OFFLINE keeps it from being downloaded. Unset HF_HUB_OFFLINE once."
+        return (
+            f"{repository} is not in the cache, and HF_HUB_OFFLINE keeps it from being downloaded. Unset HF_HUB_OFFLINE once."
+        )
     if status in (408, 429, *_DOWN):
         return (
             f"the hub is too busy to send {repository} ({status}), also after several tries. Run the same command again in a "
@@ -145,7 +162,7 @@ def _verify(folder: Path, repository: str, kind: str, patterns: tuple[str, ...])
     """Compare each file with the sha256 that names it; a damaged one is removed, so that the next run fetches it again."""
     files = sorted({file for pattern in patterns for file in folder.rglob(pattern)})
     if not files:
-        raise HubError(f"the {kind} {repository} has no file like {' or '.join(patterns)}. Choose another, or another revision.")
+        raise HubError(f"the {kind} {repository} has no file like {' or '.join(patterns)}. Choose another one.")
     for file in files:
         blob = Path(os.readlink(file)) if file.is_symlink() else file
         if not re.fullmatch(r"[0-9a-f]{64}", blob.name):
@@ -166,17 +183,6 @@ def _verify(folder: Path, repository: str, kind: str, patterns: tuple[str, ...])
     part = record.with_suffix(".part")  # written whole and then renamed: a run that is killed leaves no half record
     part.write_text(json.dumps(known | {"|".join(patterns): {"folder": str(folder), "sizes": sizes}}), encoding="utf-8")
     part.replace(record)
-
-
-def _verified(repository: str, kind: str, commit: str, patterns: tuple[str, ...]) -> Path | None:
-    """The folder of the cache, if all that ``patterns`` match there has been verified before and is still there."""
-    record = _record(repository, kind, commit)
-    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    if (entry := known.get("|".join(patterns))) is None:
-        return None
-    folder = Path(entry["folder"])
-    whole = all((folder / file).is_file() and (folder / file).stat().st_size == size for file, size in entry["sizes"].items())
-    return folder if whole else None
 
 
 def _record(repository: str, kind: str, commit: str) -> Path:

@@ -6,7 +6,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndByte
 from helpers.hub import fetch, is_hub_id
 from helpers.paths import EMBEDDED_MODEL, resolve
 
-_PROCESSOR_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
+PROCESSOR_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
+MODEL_FILES = ("*.safetensors", *PROCESSOR_FILES)
 QUANTIZATIONS = ("none", "8bit", "4bit")
 
 
@@ -20,7 +21,7 @@ def locate(name: str) -> tuple[str, str | None]:
     return name, revision or None
 
 
-def download(name: str, files: tuple[str, ...] = ("*.safetensors", *_PROCESSOR_FILES)) -> tuple[str, str | None]:
+def download(name: str, files: tuple[str, ...] = MODEL_FILES) -> tuple[str, str | None]:
     """What :func:`locate` says; a model of the hub is in the cache afterwards, whole and verified (:mod:`helpers.hub`).
 
     FileNotFoundError for what is neither a folder nor a hub id.
@@ -65,5 +66,5 @@ def load_model(name: str, precision: str = "float32", quantization: str = "none"
 
 def load_processor(name: str):
     """The model's processor: chat template, tokenizer and image processor in one."""
-    name, revision = download(name, _PROCESSOR_FILES)
+    name, revision = download(name, PROCESSOR_FILES)
     return AutoProcessor.from_pretrained(name, revision=revision, local_files_only=True)

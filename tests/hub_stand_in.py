@@ -15,6 +15,7 @@ import re
 import socket
 import struct
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -67,7 +68,7 @@ class StandInHub:
         self.repositories = repositories
         self.faults: list[Fault] = []
         self.requests: list[str] = []  # "GET /path", as they came
-        self.tokens: set[str] = set()  # the Authorization headers that were sent
+        self.bytes_sent: Counter[str] = Counter()  # of content, by the file's name
         self._port = 0
         self.start()
 
@@ -117,7 +118,6 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         request = f"{self.command} {unquote(url.path)}"
         self.hub.requests.append(request)
-        self.hub.tokens |= {self.headers["Authorization"]} if "Authorization" in self.headers else set()
         fault = self.hub.fault_for(request)
         if fault is not None and fault.status:
             return self._send(fault.status, b"{}", fault.headers)
@@ -185,10 +185,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        if fault is None or fault.content not in ("cut", "reset"):
-            self.wfile.write(content)
+        broken = fault is not None and fault.content in ("cut", "reset")
+        sent = content[: len(content) // 2] if broken else content
+        self.hub.bytes_sent[Path(urlsplit(self.path).path).name] += len(sent)
+        self.wfile.write(sent)
+        if not broken:
             return
-        self.wfile.write(content[: len(content) // 2])
         self.close_connection = True
         if fault.content == "reset":  # closing with nothing to linger for sends a reset instead of an end
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
