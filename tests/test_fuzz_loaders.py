@@ -152,7 +152,9 @@ def huge(draw, content):
 
 
 def something_else(draw, content):
-    return draw.choice([b"", b"\0", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.4", b"<html>404</html>", draw.randbytes(99)])
+    return draw.choice(
+        [b"", b"\0", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.4", b"<html>404</html>", draw.randbytes(99)]
+    )
 
 
 MUTATIONS = (cut, flip, flip_header, zero_a_stretch, insert, huge, something_else)
