@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -106,8 +107,8 @@ def image_problem(image: dict | None) -> str | None:
     """What is wrong with an undecoded image, in words, or None. One decoded image is in memory at a time."""
     if image is None or (image["bytes"] is None and not image["path"]):
         return "there is no image"
-    if image["bytes"] is None and not Path(image["path"]).is_file():  # a named pipe would be waited for, for ever
-        return f"the image {image['path']} is not there" if not Path(image["path"]).exists() else f"{image['path']} is no file"
+    if image["bytes"] is None and not os.path.isfile(image["path"]):  # a named pipe would be waited for, for ever
+        return f"the image {image['path']} is {'no picture file' if os.path.exists(image['path']) else 'not there'}"
     try:
         to_rgb(datasets.Image().decode_example(image))  # all that will be done when the row is used
     except Exception as error:  # Pillow's decoders raise many kinds; each means that the picture can't be used
@@ -224,6 +225,8 @@ def _image_key(image: dict | list[dict | None] | None) -> str:
         return " ".join(map(_image_key, image))
     if image is None:
         return ""
-    path = Path(image["path"] or "")
-    content = image["bytes"] if image["bytes"] is not None else path.read_bytes() if path.is_file() else str(path).encode()
+    path = image["path"] or ""
+    content = image["bytes"] if image["bytes"] is not None else path.encode()
+    if image["bytes"] is None and os.path.isfile(path):  # Path.is_file() raises for a name that is too long
+        content = Path(path).read_bytes()
     return hashlib.sha256(content).hexdigest()
