@@ -84,7 +84,7 @@ def _hub() -> Iterator[tuple[str, str]]:
     if constants.HF_HUB_OFFLINE:
         yield shown, "not asked: HF_HUB_OFFLINE is set"
     else:
-        yield shown, _reach(f"{constants.ENDPOINT}/{repository}/resolve/{revision}/config.json")
+        yield shown, _reach(f"{shown}/{repository}/resolve/{revision}/config.json")
     yield "token", "set (not shown here); the course needs none" if get_token() else "none; the course needs none"
     cache = Path(constants.HF_HUB_CACHE)
     yield "cache", f"{cache.relative_to(ROOT)} in the repository" if cache.is_relative_to(ROOT) else str(cache)

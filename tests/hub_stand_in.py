@@ -68,6 +68,7 @@ class StandInHub:
         self.repositories = repositories
         self.faults: list[Fault] = []
         self.requests: list[str] = []  # "GET /path", as they came
+        self.headers: set[str] = set()  # names of the headers that were sent
         self.bytes_sent: Counter[str] = Counter()  # of content, by the file's name
         self._port = 0
         self.start()
@@ -118,6 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         request = f"{self.command} {unquote(url.path)}"
         self.hub.requests.append(request)
+        self.hub.headers |= set(self.headers)
         fault = self.hub.fault_for(request)
         if fault is not None and fault.status:
             return self._send(fault.status, b"{}", fault.headers)

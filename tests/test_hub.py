@@ -1,52 +1,29 @@
 """Models and data sets of the hub, loaded by the course's own code from a stand-in: as it should be, and with every fault."""
 
 import errno
-import io
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from hub_client import HubClient, environment
-from hub_stand_in import Fault, Repository, StandInHub
+from hub_files import ROWS, repositories
+from hub_stand_in import Fault, StandInHub
 
 from helpers.data import load_chartqa
 from helpers.hub import DATA_FILES, HubError, explain, fetch
 from helpers.models import load_model
-from helpers.paths import EMBEDDED_CHARTQA, EMBEDDED_MODEL, ROOT
+from helpers.paths import EMBEDDED_MODEL
 from helpers.profiles import load_profile
 
 MODEL, DATASET = load_profile("gpu")["MODEL"], load_profile("gpu")["DATASET"]
-SHARED = ROOT.parent / "shared"
 REPOSITORY = MODEL.partition("@")[0]
-ROWS = {"train": 24, "val": 6, "test": 12}
-
-
-def chart_files() -> dict[str, bytes]:
-    """Some rows of the real ChartQA as the hub has them, one parquet file a split; without ../shared, of ChartQA-mini."""
-    files = {}
-    for split, count in ROWS.items():
-        if SHARED.is_dir():  # nothing is trained on test rows here either
-            source, first = SHARED / "data" / "chartqa_real_train_machine.parquet", 24 if split == "val" else 0
-            source = SHARED / "data" / "chartqa_real.parquet" if split == "test" else source
-        else:
-            source, first = EMBEDDED_CHARTQA / f"{split}.parquet", 0
-        buffer = io.BytesIO()
-        pq.write_table(pq.read_table(source).slice(first, count), buffer)
-        files[f"data/{split}-00000-of-00001.parquet"] = buffer.getvalue()
-    return files
 
 
 @pytest.fixture(scope="module")
 def served():
-    name, _, revision = DATASET.partition("@")
-    repositories = [
-        Repository.of_folder("models", MODEL, EMBEDDED_MODEL),
-        Repository("datasets", name, revision, chart_files()),
-    ]
-    with StandInHub(repositories) as hub:
+    with StandInHub(repositories()) as hub:
         yield hub
 
 
@@ -233,7 +210,7 @@ def test_a_full_disk(hub, tmp_path, code, share):
     downloaded = len(model.files["model.safetensors"]) if code is LOAD_WEIGHTS else sum(map(len, charts.files.values()))
     env = environment(hub.endpoint, tmp_path) | {"PYTHON": sys.executable, "CODE": code}
     script = FULL_DISK.format(small=int(downloaded * share))
-    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script], env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script], env=env, capture_output=True, text=True, timeout=600)
     assert "exit codes 1 0" in done.stdout, done.stdout + done.stderr
     assert "the disk is full: " in done.stderr
     assert f"MB are left where {tmp_path} is. Make room there, then run the same command again" in done.stderr
