@@ -2,9 +2,9 @@
 
 What huggingface_hub 2.4 does by itself, and what is left to do here:
 
-- *Retries.* It waits out a 429 as the hub's ``Retry-After`` says, tries listings and headers six times, and resumes a file
-  where the connection ended. A 5xx in answer to a file's content, or a connection that is reset, ends the download at once:
-  :func:`fetch` starts the unfinished files again.
+- *Retries.* It waits out a 429 as the hub's ``Retry-After`` says, tries listings and headers five times more, and resumes a
+  file where the connection ended. A 5xx in answer to a file's content, or a connection that is reset, ends the download at
+  once: :func:`fetch` starts the unfinished files again.
 - *Damage.* It compares a download's size, and nothing else. :func:`fetch` compares the sha256 of every file that the hub
   keeps in LFS, which is where weights and parquet files are. The revision is a git commit, which fixes each such file's
   sha256; the hub sends that as the file's ETag, and the cache names the file by it. *Not* verified: small text files
@@ -79,7 +79,7 @@ def verified_copy(name: str, kind: str, patterns: tuple[str, ...]) -> Path | Non
     if entry is None:
         return None
     folder = Path(entry["folder"])
-    whole = all((folder / file).is_file() and (folder / file).stat().st_size == size for file, size in entry["sizes"].items())
+    whole = all((folder / file).is_file() and _state(folder / file) == state for file, state in entry["files"].items())
     return folder if whole else None
 
 
@@ -179,10 +179,15 @@ def _verify(folder: Path, repository: str, kind: str, patterns: tuple[str, ...])
     record = _record(repository, kind, folder.name)
     record.parent.mkdir(parents=True, exist_ok=True)
     known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
-    part = record.with_suffix(".part")  # written whole and then renamed: a run that is killed leaves no half record
-    part.write_text(json.dumps(known | {"|".join(patterns): {"folder": str(folder), "sizes": sizes}}), encoding="utf-8")
+    states = {file.relative_to(folder).as_posix(): _state(file) for file in files}
+    part = record.with_suffix(f".{os.getpid()}")  # written whole and then renamed: what is killed leaves no half record
+    part.write_text(json.dumps(known | {"|".join(patterns): {"folder": str(folder), "files": states}}), encoding="utf-8")
     part.replace(record)
+
+
+def _state(file: Path) -> list[int]:
+    """What changes when a file is written to: size and time. Where it hasn't, the file isn't read again."""
+    return [file.stat().st_size, file.stat().st_mtime_ns]
 
 
 def _record(repository: str, kind: str, commit: str) -> Path:

@@ -48,7 +48,7 @@ def run(
     out_folder.mkdir(parents=True, exist_ok=True)
     print(f"profile {profile}: {reason}; results go to {out_folder}")
     os.environ.update(caches(), COURSE_OUT=str(out_folder))
-    if not any(needs_hub((values | settings).get(name)) for name in ("MODEL", "DATASET")):
+    if not any(needs_hub((values | settings).get(name)) for name in ("MODEL", "DATASET", "PREFERENCES")):
         os.environ["HF_HUB_OFFLINE"] = "1"  # the lessons' kernels inherit it: nothing is looked up that isn't needed
     times: dict[str, float] = {}
     for lesson in with_needs(chosen, lessons, out_folder):

@@ -142,6 +142,19 @@ def test_a_cut_download_is_resumed_not_started_again(hub, client):
     assert hub.bytes_sent["model.safetensors"] < 1.6 * (EMBEDDED_MODEL / "model.safetensors").stat().st_size
 
 
+def test_damage_on_this_disk_is_noticed_after_the_download_too(hub, client):
+    assert "error" not in client.load("model", MODEL)
+    weights = next(client.home.rglob("model.safetensors")).resolve()
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    got = client.load("model", MODEL)
+    assert got["error"] == "HubError"
+    assert "is damaged: its sha256 is" in got["message"]
+    assert "run the same command again" in got["message"]
+    assert "error" not in client.load("model", MODEL)
+
+
 def test_no_network(hub, client):
     hub.stop()
     try:
