@@ -5,14 +5,34 @@ import os
 import shutil
 import tempfile
 
+import pytest
+
 from helpers.environment import caches
 
 # Before any test module imports the libraries that read these; nbmake's kernels inherit them.
 _OUT = tempfile.mkdtemp(prefix="course-test-")
 os.environ.update(caches(), HF_HUB_OFFLINE="1", COURSE_OUT=_OUT)
 atexit.register(shutil.rmtree, _OUT, ignore_errors=True)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # one worker a core: with more threads they would wait for each other
 
 
 def pytest_collection_modifyitems(items):
-    """Tests of recorded figures come last: they read what the notebooks' own tests leave, instead of running lessons anew."""
-    items.sort(key=lambda item: "recorded" in getattr(item, "fixturenames", ()))
+    """Who runs beside whom under pytest-xdist, and in which order.
+
+    The notebooks stay together and in order, since a lesson may start from what an earlier one made. Tests of recorded
+    figures follow them: they read what the notebooks' own tests leave, instead of running lessons anew. Tests of what was
+    taught share one training, and every other file stays together for the sake of its fixtures.
+    """
+    for item in items:
+        group = "lessons" if _of_lessons(item) else "taught" if "taught" in _fixtures(item) else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (not _of_lessons(item), "recorded" in _fixtures(item), "taught" not in _fixtures(item)))
+
+
+def _of_lessons(item) -> bool:
+    return item.path.suffix == ".ipynb" or "recorded" in _fixtures(item)
+
+
+def _fixtures(item) -> tuple[str, ...]:
+    return getattr(item, "fixturenames", ())
