@@ -18,8 +18,8 @@ BRANCH = "main"
 _TEXT = """\
 ## Set-up
 
-{badges}The next cell is the same in every lesson. Where the course is installed it does nothing; on Colab and Kaggle it fetches the course and
-installs what is missing."""
+{badges}The next cell is the same in every lesson. Where the course is installed it does nothing; on Colab and Kaggle it fetches the
+course and installs what is missing."""
 _FETCH = """\
 import importlib.util
 import pathlib
@@ -60,11 +60,12 @@ def badges(notebook: str, address: str) -> str:
     if not found:
         return ""
     page = f"{found[1]}/blob/{BRANCH}/{notebook}"
-    return (
-        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{page}) "
-        f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)](https://kaggle.com/kernels/welcome?src=https://github.com/{page}) "
-        f"[![Open in Codespaces](https://github.com/codespaces/badge.svg)](https://codespaces.new/{found[1]})"
-    )
+    links = {
+        ("Colab", "colab.research.google.com/assets/colab-badge.svg"): f"colab.research.google.com/github/{page}",
+        ("Kaggle", "kaggle.com/static/images/open-in-kaggle.svg"): f"kaggle.com/kernels/welcome?src=https://github.com/{page}",
+        ("Codespaces", "github.com/codespaces/badge.svg"): f"codespaces.new/{found[1]}",
+    }
+    return " ".join(f"[![Open in {name}](https://{picture})](https://{link})" for (name, picture), link in links.items())
 
 
 def with_setup(notebook: nbformat.NotebookNode, path: str, address: str) -> nbformat.NotebookNode:

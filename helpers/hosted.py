@@ -112,7 +112,8 @@ def pip(*words: str) -> str:
     os.unlink(file.name)
     if done.returncode:
         raise RuntimeError(
-            f"pip can't meet the course's requirements beside {', '.join(held)}: choose a newer runtime. It says:\n{done.stderr[-2000:]}"
+            f"pip can't meet the course's requirements beside {', '.join(held)}: choose a newer runtime. "
+            f"It says:\n{done.stderr[-2000:]}"
         )
     return done.stdout
 

@@ -1,4 +1,34 @@
-"""Runs one lesson of the course on a rented machine. Sent by ``helpers.jobs``; imports nothing of the course before it is there.
+# /// script
+# requires-python = "==3.11.*"
+# dependencies = [
+#     "accelerate==1.15.0",
+#     "bitsandbytes==0.50.2",
+#     "datasets==5.2.0",
+#     "huggingface-hub==2.4.0",
+#     "ipykernel==7.4.0",
+#     "jupyterlab==4.6.6",
+#     "matplotlib==3.11.2",
+#     "nbclient==0.11.0",
+#     "nbconvert==7.17.2",
+#     "num2words==0.5.14",
+#     "numpy==2.4.6 ; python_full_version < '3.12'",
+#     "numpy==2.5.5 ; python_full_version >= '3.12'",
+#     "pandas==3.1.1",
+#     "papermill==2.7.0",
+#     "peft==0.21.2",
+#     "pillow==13.0.0",
+#     "psutil==7.2.2",
+#     "pyyaml==6.0.3",
+#     "safetensors==0.8.0",
+#     "torch==2.14.1",
+#     "torchvision==0.29.1",
+#     "tqdm==4.70.1",
+#     "transformers==5.23.0",
+#     "trl==1.16.0",
+#     "trackio>=0.20",
+# ]
+# ///
+"""Runs one lesson of the course on a rented machine. Sent by ``helpers.jobs``; imports nothing of the course beforehand.
 
 The block above is PEP 723: uv builds the environment from it. ``python -m helpers.jobs`` writes it from requirements.lock.
 """

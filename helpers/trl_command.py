@@ -48,7 +48,8 @@ def command_settings(config: _BaseConfig, lora: LoraConfig, model: str, data: Pa
     with ``train.parquet`` and, if the config evaluates, ``test.parquet``. ValueError names the settings of ``lora`` that
     the command line has no words for.
     """
-    defaults = type(config)(output_dir=config.output_dir, use_cpu=config.use_cpu, bf16=False).to_dict()
+    plain = {"use_cpu": config.use_cpu, "bf16": False, "activation_checkpointing": True}  # a config without these complains
+    defaults = type(config)(output_dir=config.output_dir, **plain).to_dict()
     chosen = {
         name: value
         for name, value in config.to_dict().items()
@@ -57,7 +58,13 @@ def command_settings(config: _BaseConfig, lora: LoraConfig, model: str, data: Pa
     chosen["report_to"] = chosen["report_to"] or "none"
     name, revision = locate(model)
     dtype = "bfloat16" if config.bf16 else "float16" if config.fp16 else "float32"
-    settings = {"model_name_or_path": name, "dtype": dtype, "dataset_name": str(data), "output_dir": config.output_dir, **chosen}
+    settings = {
+        "model_name_or_path": name,
+        "dtype": dtype,
+        "dataset_name": str(data),
+        "output_dir": config.output_dir,
+        **chosen,
+    }
     if revision:
         settings["model_revision"] = revision
     if quantization != "none":

@@ -12,7 +12,6 @@ import inspect
 import sys
 import typing
 from dataclasses import dataclass
-from pathlib import Path
 
 import nbformat
 
