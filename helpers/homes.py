@@ -18,8 +18,8 @@ BRANCH = "main"
 _TEXT = """\
 ## Set-up
 
-{badges}The next cell is the same in every lesson. Where the course is installed it does nothing; on Colab and Kaggle it fetches the
-course and installs what is missing."""
+{badges}The next cell is the same in every lesson. Where the course is installed it does nothing; on Colab and Kaggle it fetches
+the course and installs what is missing."""
 _FETCH = """\
 import importlib.util
 import pathlib

@@ -45,16 +45,8 @@ def job_command(
     command = ["hf", "jobs", "uv", "run", "--detach", "--flavor", flavor, "--timeout", timeout, "--python", PYTHON]
     if push_to:
         command += ["--secrets", "HF_TOKEN"]  # the name alone: the value is read from your environment, never printed
-    command += [
-        str(SCRIPT),
-        chosen[0].name,
-        "--repository",
-        repository,
-        "--revision",
-        revision or checked_out(),
-        "--profile",
-        profile,
-    ]
+    command += [str(SCRIPT), chosen[0].name, "--profile", profile]
+    command += ["--repository", repository, "--revision", revision or checked_out()]
     command += [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
     return command + (["--push-to", push_to] if push_to else [])
 

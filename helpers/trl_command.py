@@ -58,13 +58,7 @@ def command_settings(config: _BaseConfig, lora: LoraConfig, model: str, data: Pa
     chosen["report_to"] = chosen["report_to"] or "none"
     name, revision = locate(model)
     dtype = "bfloat16" if config.bf16 else "float16" if config.fp16 else "float32"
-    settings = {
-        "model_name_or_path": name,
-        "dtype": dtype,
-        "dataset_name": str(data),
-        "output_dir": config.output_dir,
-        **chosen,
-    }
+    settings = {"model_name_or_path": name, "dtype": dtype, "dataset_name": str(data)} | chosen
     if revision:
         settings["model_revision"] = revision
     if quantization != "none":

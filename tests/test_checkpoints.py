@@ -1,4 +1,4 @@
-"""A checkpoint counts when its marker is there and its files are those that the marker names; a finished training leaves none."""
+"""A checkpoint counts when its marker is there and its files are what it names; a finished training leaves none."""
 
 import json
 from pathlib import Path

@@ -57,11 +57,8 @@ def test_a_restart_is_announced_before_pip_runs_and_asked_for_after(colab, monke
     calls, _ = colab
     monkeypatch.setattr(hosted.metadata, "version", lambda name: "2.2.3" if name == "pandas" else missing_package(name))
     said_before = []
-    monkeypatch.setattr(
-        hosted,
-        "pip",
-        lambda *words: (said_before.append(capsys.readouterr().out), calls.append(words), json.dumps(colab[1]))[2],
-    )
+    pip = hosted.pip
+    monkeypatch.setattr(hosted, "pip", lambda *words: said_before.append(capsys.readouterr().out) or pip(*words))
     monkeypatch.setitem(sys.modules, "pandas", sys)
     with pytest.raises(RuntimeError, match=r"restart the session now \(Runtime > Restart session\)"):
         prepare()
@@ -130,13 +127,9 @@ def resolve(folder: Path, wanted: list[str], have: dict[str, str]) -> dict[str, 
         f'dependency-metadata = [{{ name = "torch", version = "{have["torch"]}", requires-dist = [] }}]'
     )
     uv = Path(sys.executable).with_name("uv")
-    done = subprocess.run(
-        [
-            str(uv), "pip", "compile", "wanted.in", "-c", "held.txt", "--python-version", "3.13", "--no-header", "--no-annotate",
-            "--python-platform", "x86_64-unknown-linux-gnu", "--config-file", "uv.toml", "-o", "result.txt", "--quiet",
-        ],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
+    options = "--python-version 3.13 --python-platform x86_64-unknown-linux-gnu --no-header --no-annotate --quiet"
+    files = ["wanted.in", "-c", "held.txt", "--config-file", "uv.toml", "-o", "result.txt"]
+    done = subprocess.run([uv, "pip", "compile", *files, *options.split()], cwd=folder, capture_output=True, text=True)
     if re.search(r"error sending request|[Ff]ailed to fetch|dns error|Connect", done.stderr):
         pytest.skip("no package index can be reached: the resolver has nothing to resolve with")
     if done.returncode:
