@@ -45,7 +45,8 @@ def train(words: list[str]) -> None:
         callbacks=[NoteProcesses()],
     )
     trainer.train()
-    trainer.end()  # leaves the process group in order
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ CONVERSATIONS = Features(images=List(Image()), prompt=_TURNS, completion=_TURNS)
 # Whatever the defaults are on the machine that reads the file, these are said: each of them is a trap.
 _ALWAYS = ("max_length", "activation_checkpointing", "bf16", "fp16", "use_cpu", "seed", "data_seed", "report_to")
 
+_FILLED_BY_PEFT = ("base_model_name_or_path", "inference_mode")  # in a config that a trainer has used
+
 
 def as_conversations(rows: dict) -> dict:
     """A batch of ChartQA rows in TRL's prompt and completion layout, each picture in a list as the command line wants it."""
@@ -35,8 +37,8 @@ def save_conversations(rows: Dataset, path: Path) -> Path:
     """Rows of ``load_chartqa`` as one parquet file of :data:`CONVERSATIONS`; pictures pass through memory one at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     formatted = rows.with_transform(as_conversations)
-    with tempfile.TemporaryDirectory(dir=path.parent) as cache:
-        made = Dataset.from_generator(lambda: iter(formatted), features=CONVERSATIONS, cache_dir=cache, split="train")
+    with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as cache:
+        made = Dataset.from_generator(lambda: iter(formatted), features=CONVERSATIONS, cache_dir=cache)
         made.to_parquet(path)
     return path
 
@@ -81,7 +83,7 @@ def _lora_settings(lora: LoraConfig) -> dict:
         "use_dora": lora.use_dora,
     }
     read_back, wanted = get_peft_config(ModelConfig(**settings)).to_dict(), lora.to_dict()
-    lost = [name for name in wanted if wanted[name] != read_back[name]]
+    lost = [name for name in wanted if wanted[name] != read_back[name] and name not in _FILLED_BY_PEFT]
     if lost:
         raise ValueError(f"the TRL command line can't say {', '.join(lost)} of this LoraConfig: train it from a notebook")
     return settings

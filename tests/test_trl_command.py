@@ -69,6 +69,13 @@ def test_what_the_command_line_cannot_say_is_refused(tmp_path, settings):
         command_settings(config(SFTConfig, tmp_path), lora(**settings), "embedded", tmp_path)
 
 
+def test_a_config_that_a_trainer_has_used_is_the_same_config(tmp_path):
+    used = lora()
+    used.base_model_name_or_path = "some/model"
+    plain = config(SFTConfig, tmp_path)
+    assert command_settings(plain, used, "embedded", tmp_path) == command_settings(plain, lora(), "embedded", tmp_path)
+
+
 def test_several_target_modules_stay_several(tmp_path):
     settings = command_settings(config(SFTConfig, tmp_path), lora(target_modules=["v_proj", "q_proj"]), "embedded", tmp_path)
     assert settings["lora_target_modules"] == ["q_proj", "v_proj"]
