@@ -1,4 +1,4 @@
-"""Answers that learners may give, written as they would write them: what each check must say to the wrong ones, and to the right.
+"""Answers that learners may give, written as they would write them, and what each check must say to them.
 
 ``WRONG``: for each exercise the learner's names, and words that the message must contain. ``ALSO_RIGHT``: right answers that
 are not the solution's.
@@ -80,13 +80,31 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         ({"tokens": 5000}, "too large, by more than a factor of 2"),
     ],
     ("00_meet_the_model", "q2"): [
-        (returns("image_tokens(w, h, e, t, n): s = e / max(w, h); return math.ceil(round(w * s) / t) * math.ceil(round(h * s) / t) * n",
-                 math=math), "the whole picture, as one more tile, is missing"),
-        (returns("image_tokens(w, h, e, t, n): return (math.ceil(w / t) * math.ceil(h / t) + 1) * n", math=math), "its own size"),
-        (returns("image_tokens(w, h, e, t, n): s = e / max(w, h); return (int(w * s / t) * int(h * s / t) + 1) * n"), "round the number"),
-        (returns("image_tokens(w, h, e, t, n):\n  s = min(1, e / max(w, h))\n  return (-(-round(w * s) // t) * -(-round(h * s) // t) + 1) * n"),
-         "small pictures are not enlarged"),
-        (returns("image_tokens(w, h, e, t, n): return h / 0"), "your code raised ZeroDivisionError: division by zero\nin image_tokens(850, 600"),
+        (
+            returns(
+                "image_tokens(w, h, e, t, n): s = e / max(w, h); return math.ceil(round(w * s) / t) * math.ceil(round(h * s) / t) * n",
+                math=math,
+            ),
+            "the whole picture, as one more tile, is missing",
+        ),
+        (
+            returns("image_tokens(w, h, e, t, n): return (math.ceil(w / t) * math.ceil(h / t) + 1) * n", math=math),
+            "its own size",
+        ),
+        (
+            returns("image_tokens(w, h, e, t, n): s = e / max(w, h); return (int(w * s / t) * int(h * s / t) + 1) * n"),
+            "round the number",
+        ),
+        (
+            returns(
+                "image_tokens(w, h, e, t, n):\n  s = min(1, e / max(w, h))\n  return (-(-round(w * s) // t) * -(-round(h * s) // t) + 1) * n"
+            ),
+            "small pictures are not enlarged",
+        ),
+        (
+            returns("image_tokens(w, h, e, t, n): return h / 0"),
+            "your code raised ZeroDivisionError: division by zero\nin image_tokens(850, 600",
+        ),
         (returns("image_tokens(w, h, e, t, n): print(w)"), "is there a return statement?"),
     ],
     ("00_meet_the_model", "q3"): [
@@ -98,11 +116,24 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         (returns("build_prompt(question, system): return [1, 2]"), "not ids"),
     ],
     ("00_meet_the_model", "q4"): [
-        (returns("lost_tokens(b, i, a, m): return (0, 0) if m is None else (min(i, max(0, i - m)), min(a, max(0, i + a - m)))"), "count `before`"),
+        (
+            returns(
+                "lost_tokens(b, i, a, m): return (0, 0) if m is None else (min(i, max(0, i - m)), min(a, max(0, i + a - m)))"
+            ),
+            "count `before`",
+        ),
         (returns("lost_tokens(b, i, a, m): return (0, 0) if m is None else (b + i - m, b + i + a - m)"), "clip at 0"),
-        (returns("lost_tokens(b, i, a, m): return (0, 0) if m is None else (min(a, max(0, b + i + a - m)), min(i, max(0, b + i - m)))"), "the order"),
+        (
+            returns(
+                "lost_tokens(b, i, a, m): return (0, 0) if m is None else (min(a, max(0, b + i + a - m)), min(i, max(0, b + i - m)))"
+            ),
+            "the order",
+        ),
         (returns("lost_tokens(b, i, a, m): return (max(0, b + i - m), max(0, b + i + a - m))"), "TypeError"),
-        (returns("lost_tokens(b, i, a, m): return (0, 0) if m is None else (max(0, b + i - m), max(0, b + i + a - m))"), "it is"),
+        (
+            returns("lost_tokens(b, i, a, m): return (0, 0) if m is None else (max(0, b + i - m), max(0, b + i + a - m))"),
+            "it is",
+        ),
     ],
     ("01_quantization_memory", "q1"): [
         ({"gigabytes": 8.985}, "float32"),
@@ -115,15 +146,24 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         (returns("bits_per_weight(bits, block, nested): return bits"), "the scales are missing"),
         (returns("bits_per_weight(bits, block, nested): return bits + 32 / block"), "stored in 8 bits each"),
         (returns("bits_per_weight(bits, block, nested): return bits + (8 if nested else 32) / block"), "need a scale too"),
-        (returns("bits_per_weight(bits, block, nested): return bits + (8 / block + 32 / nested if nested else 32 / block)"), "`nested` counts scales"),
+        (
+            returns("bits_per_weight(bits, block, nested): return bits + (8 / block + 32 / nested if nested else 32 / block)"),
+            "`nested` counts scales",
+        ),
         (returns("bits_per_weight(bits, block, nested): return bits + 16 / block"), "it is"),
         (returns("bits_per_weight(bits, block, nested): return bits + 8 / block + 32 / (block * nested)"), "TypeError"),
     ],
     ("01_quantization_memory", "q3"): [
-        (returns("count_parameters(tensors): return sum(stored for stored, _, _ in tensors)"), "packed 4-bit weights count two to a byte"),
+        (
+            returns("count_parameters(tensors): return sum(stored for stored, _, _ in tensors)"),
+            "packed 4-bit weights count two to a byte",
+        ),
         (returns("count_parameters(tensors): return 2 * sum(stored for stored, _, _ in tensors)"), "only the packed tensors"),
         (returns("count_parameters(tensors): return sum(s * b for s, b, _ in tensors)"), "those are bytes"),
-        (returns("count_parameters(tensors): return sum(2 * s if k == '4bit' else s for s, b, k in tensors)"), "may lie in a wider type"),
+        (
+            returns("count_parameters(tensors): return sum(2 * s if k == '4bit' else s for s, b, k in tensors)"),
+            "may lie in a wider type",
+        ),
     ],
     ("01_quantization_memory", "q4"): [
         ({"settings": {"load_in_8bit": True}}, "not 4 bits"),
@@ -173,8 +213,14 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
     ],
     ("03_batch_size_memory", "q1"): [
         (returns("batch_loss(losses, tokens): return sum(losses) / len(losses)"), "the plain mean"),
-        (returns("batch_loss(losses, tokens): return sum(l * t for l, t in zip(losses, tokens))"), "that is the sum over all tokens"),
-        (returns("batch_loss(losses, tokens): return sum(l * t for l, t in zip(losses, tokens)) / len(tokens)"), "divide by all tokens"),
+        (
+            returns("batch_loss(losses, tokens): return sum(l * t for l, t in zip(losses, tokens))"),
+            "that is the sum over all tokens",
+        ),
+        (
+            returns("batch_loss(losses, tokens): return sum(l * t for l, t in zip(losses, tokens)) / len(tokens)"),
+            "divide by all tokens",
+        ),
         (returns("batch_loss(losses, tokens): return sum(losses) / sum(tokens)"), "multiply it by its tokens first"),
         (returns("batch_loss(losses, tokens): return max(losses)"), "it is"),
     ],
@@ -185,19 +231,42 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         ({"gigabytes": 35_940}, "a factor of 1,000"),
     ],
     ("03_batch_size_memory", "q3"): [
-        (returns("plan_batch(m, f, p, e):\n  k = int(m // p)\n  return next(((b, e // b) for b in range(e, 0, -1) if b <= k and e % b == 0), None)"),
-         "subtracted from the memory first"),
-        (returns("plan_batch(m, f, p, e):\n  k = min(e, int((m - f) // p))\n  return (k, math.ceil(e / k)) if k > 0 else None", math=math), "only a divisor"),
+        (
+            returns(
+                "plan_batch(m, f, p, e):\n  k = int(m // p)\n  return next(((b, e // b) for b in range(e, 0, -1) if b <= k and e % b == 0), None)"
+            ),
+            "subtracted from the memory first",
+        ),
+        (
+            returns(
+                "plan_batch(m, f, p, e):\n  k = min(e, int((m - f) // p))\n  return (k, math.ceil(e / k)) if k > 0 else None",
+                math=math,
+            ),
+            "only a divisor",
+        ),
         (returns("plan_batch(m, f, p, e): return (1, e) if m - f >= p else None"), "one by one is the slowest way"),
-        (returns("plan_batch(m, f, p, e):\n  k = int((m - f) // p)\n  return next((e // b, b) for b in range(e, 0, -1) if b <= k and e % b == 0)"),
-         "StopIteration"),
-        (returns("plan_batch(m, f, p, e):\n  k = (m - f) // p\n  return next(((e // b, b) for b in range(e, 0, -1) if b <= k and e % b == 0), None)"),
-         "the order"),
+        (
+            returns(
+                "plan_batch(m, f, p, e):\n  k = int((m - f) // p)\n  return next((e // b, b) for b in range(e, 0, -1) if b <= k and e % b == 0)"
+            ),
+            "StopIteration",
+        ),
+        (
+            returns(
+                "plan_batch(m, f, p, e):\n  k = (m - f) // p\n  return next(((e // b, b) for b in range(e, 0, -1) if b <= k and e % b == 0), None)"
+            ),
+            "the order",
+        ),
     ],
     ("03_batch_size_memory", "q4"): [
         ({"settings": STEP | {"gradient_accumulation_steps": 1}}, "learns from 4 examples instead of 16"),
-        ({"settings": STEP | {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 1, "activation_checkpointing": None}},
-         "the bar is 0.5"),
+        (
+            {
+                "settings": STEP
+                | {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 1, "activation_checkpointing": None}
+            },
+            "the bar is 0.5",
+        ),
         ({"settings": STEP | {"learning_rate": 1.0}}, "settings is a dict with"),
         ({"settings": STEP | {"per_device_train_batch_size": "4"}}, "raised TypeError"),
     ],
@@ -206,8 +275,14 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         (returns("mask_labels(ids, n, pad): return [-100 if t == pad else t for t in ids]"), "the prompt is trained on"),
         (returns("mask_labels(ids, n, pad): return [t if i < n else -100 for i, t in enumerate(ids)]"), "the other way round"),
         (returns("mask_labels(ids, n, pad): return [t for t in ids[n:] if t != pad]"), "as long as the input"),
-        (returns("mask_labels(ids, n, pad): return [-100 if t in ids[:n] or t == pad else t for t in ids]"), "mask by position"),
-        (returns("mask_labels(ids, n, pad): return [0 if i < n or t == pad else t for i, t in enumerate(ids)]"), "leaves out -100"),
+        (
+            returns("mask_labels(ids, n, pad): return [-100 if t in ids[:n] or t == pad else t for t in ids]"),
+            "mask by position",
+        ),
+        (
+            returns("mask_labels(ids, n, pad): return [0 if i < n or t == pad else t for i, t in enumerate(ids)]"),
+            "leaves out -100",
+        ),
     ],
     ("04_sft_chartqa", "q2"): [
         (diagnosis("magpie", "nothing is wrong", 0.5), "compare what the two can do"),
@@ -231,12 +306,29 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "warmup_steps"}}, "the warm-up is gone"),
     ],
     ("05_dpo_preferences", "q1"): [
-        (returns("dpo_loss(pc, pr, rc, rr, beta): return math.log(1 + math.exp(-beta * (pc - pr)))", math=math), "the reference is missing"),
-        (returns("dpo_loss(pc, pr, rc, rr, beta): return math.log(1 + math.exp(beta * ((pc - rc) - (pr - rr))))", math=math), "turned round"),
-        (returns("dpo_loss(pc, pr, rc, rr, beta): return math.log(1 + math.exp(-((pc - rc) - (pr - rr))))", math=math), "beta is missing"),
-        (returns("dpo_loss(pc, pr, rc, rr, beta): return 1 / (1 + math.exp(-beta * ((pc - rc) - (pr - rr))))", math=math), "that is the sigmoid"),
+        (
+            returns("dpo_loss(pc, pr, rc, rr, beta): return math.log(1 + math.exp(-beta * (pc - pr)))", math=math),
+            "the reference is missing",
+        ),
+        (
+            returns("dpo_loss(pc, pr, rc, rr, beta): return math.log(1 + math.exp(beta * ((pc - rc) - (pr - rr))))", math=math),
+            "turned round",
+        ),
+        (
+            returns("dpo_loss(pc, pr, rc, rr, beta): return math.log(1 + math.exp(-((pc - rc) - (pr - rr))))", math=math),
+            "beta is missing",
+        ),
+        (
+            returns("dpo_loss(pc, pr, rc, rr, beta): return 1 / (1 + math.exp(-beta * ((pc - rc) - (pr - rr))))", math=math),
+            "that is the sigmoid",
+        ),
         (returns("dpo_loss(pc, pr, rc, rr, beta): return -beta * ((pc - rc) - (pr - rr))"), "minus the margin"),
-        (returns("dpo_loss(pc, pr, rc, rr, beta): return beta * math.log(1 + math.exp(-((pc - rc) - (pr - rr))))", math=math), "inside the sigmoid, to"),
+        (
+            returns(
+                "dpo_loss(pc, pr, rc, rr, beta): return beta * math.log(1 + math.exp(-((pc - rc) - (pr - rr))))", math=math
+            ),
+            "inside the sigmoid, to",
+        ),
     ],
     ("05_dpo_preferences", "q2"): [
         ({"loss": 0}, "-log(sigmoid(0)) is not"),
@@ -246,14 +338,31 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         ({"loss": -0.6931}, "it is positive"),
     ],
     ("05_dpo_preferences", "q3"): [
-        (returns("reward_metrics(pairs, beta):\n  m = [beta * ((a - c) - (b - d)) for a, b, c, d in pairs]\n"
-                 "  return sum(x >= 0 for x in m) / len(m), sum(m) / len(m)"), "a tie is no success"),
-        (returns("reward_metrics(pairs, beta):\n  m = [(a - c) - (b - d) for a, b, c, d in pairs]\n  return sum(x > 0 for x in m) / len(m), sum(m) / len(m)"),
-         "beta times log-probabilities"),
-        (returns("reward_metrics(pairs, beta):\n  m = [beta * (a - b) for a, b, c, d in pairs]\n  return sum(x > 0 for x in m) / len(m), sum(m) / len(m)"),
-         "the reference is missing"),
-        (returns("reward_metrics(pairs, beta):\n  m = [beta * ((a - c) - (b - d)) for a, b, c, d in pairs]\n  return sum(x > 0 for x in m) / len(m), sum(m)"),
-         "not their sum"),
+        (
+            returns(
+                "reward_metrics(pairs, beta):\n  m = [beta * ((a - c) - (b - d)) for a, b, c, d in pairs]\n"
+                "  return sum(x >= 0 for x in m) / len(m), sum(m) / len(m)"
+            ),
+            "a tie is no success",
+        ),
+        (
+            returns(
+                "reward_metrics(pairs, beta):\n  m = [(a - c) - (b - d) for a, b, c, d in pairs]\n  return sum(x > 0 for x in m) / len(m), sum(m) / len(m)"
+            ),
+            "beta times log-probabilities",
+        ),
+        (
+            returns(
+                "reward_metrics(pairs, beta):\n  m = [beta * (a - b) for a, b, c, d in pairs]\n  return sum(x > 0 for x in m) / len(m), sum(m) / len(m)"
+            ),
+            "the reference is missing",
+        ),
+        (
+            returns(
+                "reward_metrics(pairs, beta):\n  m = [beta * ((a - c) - (b - d)) for a, b, c, d in pairs]\n  return sum(x > 0 for x in m) / len(m), sum(m)"
+            ),
+            "not their sum",
+        ),
         (returns("reward_metrics(pairs, beta): return 1.0"), "it is"),
     ],
     ("05_dpo_preferences", "q4"): [
@@ -280,12 +389,30 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         (relaxed(guard="p is not None"), "ZeroDivisionError"),
     ],
     ("06_evaluation", "q2"): [
-        (returns("paired_p_value(a, b):\n  w = sum(x and not y for x, y in zip(a, b)); l = sum(y and not x for x, y in zip(a, b))\n"
-                 "  return sum(math.comb(w + l, i) for i in range(min(w, l) + 1)) / 2 ** (w + l)", math=math), "double it"),
-        (returns("paired_p_value(a, b):\n  w = sum(x and not y for x, y in zip(a, b)); l = sum(y and not x for x, y in zip(a, b))\n"
-                 "  return 2 * sum(math.comb(w + l, i) for i in range(min(w, l) + 1)) / 2 ** (w + l)", math=math), "no probability is above 1"),
-        (returns("paired_p_value(a, b):\n  w = sum(x and not y for x, y in zip(a, b)); l = sum(y and not x for x, y in zip(a, b)); n = len(a)\n"
-                 "  return min(1, 2 * sum(math.comb(n, i) for i in range(min(w, l) + 1)) / 2 ** n)", math=math), "agree say nothing"),
+        (
+            returns(
+                "paired_p_value(a, b):\n  w = sum(x and not y for x, y in zip(a, b)); l = sum(y and not x for x, y in zip(a, b))\n"
+                "  return sum(math.comb(w + l, i) for i in range(min(w, l) + 1)) / 2 ** (w + l)",
+                math=math,
+            ),
+            "double it",
+        ),
+        (
+            returns(
+                "paired_p_value(a, b):\n  w = sum(x and not y for x, y in zip(a, b)); l = sum(y and not x for x, y in zip(a, b))\n"
+                "  return 2 * sum(math.comb(w + l, i) for i in range(min(w, l) + 1)) / 2 ** (w + l)",
+                math=math,
+            ),
+            "no probability is above 1",
+        ),
+        (
+            returns(
+                "paired_p_value(a, b):\n  w = sum(x and not y for x, y in zip(a, b)); l = sum(y and not x for x, y in zip(a, b)); n = len(a)\n"
+                "  return min(1, 2 * sum(math.comb(n, i) for i in range(min(w, l) + 1)) / 2 ** n)",
+                math=math,
+            ),
+            "agree say nothing",
+        ),
         (returns("paired_p_value(a, b): return abs(sum(a) - sum(b)) / len(a)"), "it is"),
     ],
     ("06_evaluation", "q3"): [
@@ -316,10 +443,19 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         (returns("accumulation(e, n, b): return e * n // b if e * n % b == 0 else None"), "not more"),
     ],
     ("07_scaling_out", "q3"): [
-        (returns("newest_checkpoint(f, m): return max(f, key=lambda n: int(n.split('-')[1]), default=None)"), "cut short has no marker"),
+        (
+            returns("newest_checkpoint(f, m): return max(f, key=lambda n: int(n.split('-')[1]), default=None)"),
+            "cut short has no marker",
+        ),
         (returns("newest_checkpoint(f, m): return max((n for n in f if m in f[n]), default=None)"), "compared as text"),
-        (returns("newest_checkpoint(f, m): return max((int(n.split('-')[1]) for n in f if m in f[n]), default=None)"), "the folder's name"),
-        (returns("newest_checkpoint(f, m): return max((n for n in f if m in f[n]), key=lambda n: int(n.split('-')[1]))"), "ValueError"),
+        (
+            returns("newest_checkpoint(f, m): return max((int(n.split('-')[1]) for n in f if m in f[n]), default=None)"),
+            "the folder's name",
+        ),
+        (
+            returns("newest_checkpoint(f, m): return max((n for n in f if m in f[n]), key=lambda n: int(n.split('-')[1]))"),
+            "ValueError",
+        ),
     ],
     ("07_scaling_out", "q4"): [
         (diagnosis("avocet", "nothing is wrong", 1), "count the steps"),
@@ -327,26 +463,39 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         (diagnosis("avocet", "one process instead of two", 2), "what was asked for"),
         (diagnosis("avocet", "completion cut away", 1), "would be 0.0"),
     ],
-}  # fmt: skip
+}
 
 ALSO_RIGHT: dict[tuple[str, str], list[dict]] = {
     ("00_meet_the_model", "q1"): [{"tokens": 1377}, {"tokens": np.int64(1377)}, {"tokens": torch.tensor(1377.0)}],
     ("00_meet_the_model", "q4"): [
-        returns("lost_tokens(b, i, a, m):\n  m = float('inf') if m is None else m\n  return [max(0, min(i, b + i - m)), max(0, min(a, b + i + a - m))]")
+        returns(
+            "lost_tokens(b, i, a, m):\n  m = float('inf') if m is None else m\n  return [max(0, min(i, b + i - m)), max(0, min(a, b + i + a - m))]"
+        )
     ],
     ("01_quantization_memory", "q1"): [{"gigabytes": 4.49}, {"gigabytes": 4.5}],
     ("01_quantization_memory", "q4"): [{"settings": NF4 | {"bnb_4bit_compute_dtype": torch.bfloat16}}],
     ("02_lora_parameters", "q3"): [{"pattern": r"model\.(text_model|language_model)\.layers\.\d+\.self_attn\.[qv]_proj"}],
     ("03_batch_size_memory", "q1"): [
-        returns("batch_loss(losses, tokens): return torch.dot(torch.tensor(losses), torch.tensor(tokens).float()) / sum(tokens)", torch=torch)
+        returns(
+            "batch_loss(losses, tokens): return torch.dot(torch.tensor(losses), torch.tensor(tokens).float()) / sum(tokens)",
+            torch=torch,
+        )
     ],
     ("04_sft_chartqa", "q1"): [
-        returns("mask_labels(ids, n, pad):\n  x = torch.tensor(ids)\n  x[:n] = -100\n  x[torch.tensor(ids) == pad] = -100\n  return x", torch=torch)
+        returns(
+            "mask_labels(ids, n, pad):\n  x = torch.tensor(ids)\n  x[:n] = -100\n  x[torch.tensor(ids) == pad] = -100\n  return x",
+            torch=torch,
+        )
     ],
     ("05_dpo_preferences", "q1"): [
-        returns("dpo_loss(pc, pr, rc, rr, beta): return -torch.nn.functional.logsigmoid(torch.tensor(beta * ((pc - rc) - (pr - rr))))", torch=torch)
+        returns(
+            "dpo_loss(pc, pr, rc, rr, beta): return -torch.nn.functional.logsigmoid(torch.tensor(beta * ((pc - rc) - (pr - rr))))",
+            torch=torch,
+        )
     ],
     ("05_dpo_preferences", "q2"): [{"loss": 0.693}, {"loss": 0.6931}],
     ("06_evaluation", "q3"): [{"questions": 384}, {"questions": 385.0}],
-    ("07_scaling_out", "q1"): [{"settings": CLI_FIXED | {"lora_target_modules": [r".*text_model.*\.(q_proj|v_proj)"], "max_length": "null"}}],
-}  # fmt: skip
+    ("07_scaling_out", "q1"): [
+        {"settings": CLI_FIXED | {"lora_target_modules": [r".*text_model.*\.(q_proj|v_proj)"], "max_length": "null"}}
+    ],
+}

@@ -6,6 +6,7 @@
 """
 
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,5 +57,6 @@ def _through(source: Path, steps: Sequence[type]) -> nbformat.NotebookNode:
 
 
 if __name__ == "__main__":
-    for path in generate():
-        print(path.relative_to(EXERCISES.parent))
+    folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else EXERCISES
+    for path in generate(folder):
+        print(path.relative_to(folder.parent))

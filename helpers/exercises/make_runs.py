@@ -37,7 +37,7 @@ def messages(rows):
     return {"image": split["image"], "messages": [p + c for p, c in zip(split["prompt"], split["completion"], strict=True)]}
 
 
-def train_sft(rows, to_examples=prompt_and_completion, *, targets=TEXT_LAYERS, steps=80, **settings):
+def train_sft(rows, to_examples=prompt_and_completion, *, targets=TEXT_LAYERS, steps=50, **settings):
     """A short SFT of the embedded model: the trainer, and the rows of its log that hold a loss."""
     processor = load_processor("embedded")
     config = {
@@ -97,14 +97,14 @@ def write(name: str, log: list[dict], **facts) -> None:
 
 def heron():
     """SFT as it should be: the healthy run beside the sick ones."""
-    rows, test = load_chartqa("embedded", "train", 1280), load_chartqa("embedded", "test", 120)
+    rows, test = load_chartqa("embedded", "train", 800), load_chartqa("embedded", "test", 120)
     trainer, log = train_sft(rows)
     write("heron", log, accuracy_before=accuracy(load_model("embedded"), test), accuracy_after=accuracy(trainer.model, test))
 
 
 def magpie():
     """SFT on whole conversations: the loss is mostly that of the picture's placeholders."""
-    rows, test = load_chartqa("embedded", "train", 1280), load_chartqa("embedded", "test", 120)
+    rows, test = load_chartqa("embedded", "train", 800), load_chartqa("embedded", "test", 120)
     trainer, log = train_sft(rows, messages)
     write(
         "magpie", log, accuracy_before=accuracy(load_model("embedded"), test), accuracy_after=accuracy(trainer.model, test),
@@ -154,11 +154,11 @@ def _pairs(rows, *, equal: float = 0.0) -> Dataset:
 
 def petrel_and_curlew():
     """DPO with a learning rate 100 times too high (petrel), and with one that serves (curlew), from the same SFT model."""
-    pairs, test = _pairs(load_chartqa("embedded", "val", 320)), load_chartqa("embedded", "test", 120)
-    sft = train_sft(load_chartqa("embedded", "train", 2400), steps=150)[0].model.merge_and_unload()
+    pairs, test = _pairs(load_chartqa("embedded", "val", 240)), load_chartqa("embedded", "test", 120)
+    sft = train_sft(load_chartqa("embedded", "train", 1600), steps=100)[0].model.merge_and_unload()
     before = accuracy(sft, test)
     for name, rate in (("petrel", 1e-2), ("curlew", 1e-4)):
-        trainer, log = train_dpo(copy.deepcopy(sft), pairs, steps=40, learning_rate=rate)
+        trainer, log = train_dpo(copy.deepcopy(sft), pairs, steps=30, learning_rate=rate)
         after = generate_answers(trainer.model, load_processor("embedded"), test.select(range(8)))
         write(
             name, log, learning_rate=rate, accuracy_before=before, accuracy_after=accuracy(trainer.model, test),
@@ -181,7 +181,7 @@ def wigeon():
     train, test, fresh = (load_chartqa("embedded", split, 120) for split in ("train", "test", "val"))
     leaked = test.select(range(0, 120, 2))
     mixed = concatenate_datasets([rows.with_format(None) for rows in (train, leaked)])
-    trainer, log = train_sft(mixed, steps=150)
+    trainer, log = train_sft(mixed, steps=90)
     write(
         "wigeon", log, accuracy_before=accuracy(load_model("embedded"), test), accuracy_after=accuracy(trainer.model, test),
         accuracy_on_charts_drawn_since=accuracy(trainer.model, fresh), training_rows=_fingerprints(mixed),
