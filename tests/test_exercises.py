@@ -52,10 +52,19 @@ def exercise(notebook: str, name: str, names: dict) -> Exercise:
 def blanks(notebook: str, name: str) -> Iterator[dict]:
     """What a learner may not have done: nothing at all, or run the cell with its blank."""
     yield {}
-    (cell,) = (c for c in nbformat.read(EXERCISES / f"{notebook}.ipynb", as_version=4).cells if c.id == name)
+    yield run_answer(EXERCISES / f"{notebook}.ipynb", name)
+
+
+def run_answer(path, name: str) -> dict:
+    """Names of one answer cell alone."""
+    (source,) = (c.source for c in nbformat.read(path, as_version=4).cells if grade_id(c) == name)
     namespace = {}
-    exec(cell.source, namespace)
-    yield namespace
+    exec(source, namespace)
+    return namespace
+
+
+def grade_id(cell) -> str | None:
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
 # The checks.
@@ -113,22 +122,19 @@ def test_solutions_are_right(notebook, no_training):
 @pytest.mark.slow
 @pytest.mark.parametrize(("notebook", "name"), sorted(TRAINED))
 def test_the_solutions_that_train_clear_the_bar(notebook, name):
-    names = {}
-    (cell,) = (c for c in nbformat.read(SOLUTIONS / f"{notebook}.ipynb", as_version=4).cells if c.id == name)
-    exec(cell.source, names)
-    result = exercise(notebook, name, names).check()
+    result = exercise(notebook, name, run_answer(SOLUTIONS / f"{notebook}.ipynb", name)).check()
     assert result, result
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_no_solution_is_in_what_is_handed_out(notebook):
     handed_out = nbformat.read(EXERCISES / f"{notebook}.ipynb", as_version=4).cells
-    solved = {cell.id: cell.source for cell in nbformat.read(SOLUTIONS / f"{notebook}.ipynb", as_version=4).cells}
+    solved = {grade_id(cell): cell.source for cell in nbformat.read(SOLUTIONS / f"{notebook}.ipynb", as_version=4).cells}
     for cell in handed_out:
         assert not re.search("SOLUTION|HIDDEN|assert q", cell.source)
         if cell.metadata.get("nbgrader", {}).get("solution"):
             assert "your answer here" in cell.source
-            regions = re.findall(r"### BEGIN SOLUTION\n(.*?)\n\s*### END SOLUTION", solved[cell.id], re.DOTALL)
+            regions = re.findall(r"### BEGIN SOLUTION\n(.*?)\n\s*### END SOLUTION", solved[grade_id(cell)], re.DOTALL)
             assert regions
             assert not any(region.strip() in cell.source for region in regions)
 

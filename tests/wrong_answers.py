@@ -92,7 +92,7 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
             "its own size",
         ),
         (
-            returns("image_tokens(w, h, e, t, n): s = e / max(w, h); return (int(w * s / t) * int(h * s / t) + 1) * n"),
+            returns("image_tokens(w, h, e, t, n): s = e / max(w, h); return (round(w * s) // t * (round(h * s) // t) + 1) * n"),
             "round the number",
         ),
         (
@@ -227,7 +227,7 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
     ("03_batch_size_memory", "q2"): [
         ({"gigabytes": 8.985}, "the weights alone"),
         ({"gigabytes": 26.955}, "AdamW keeps two numbers"),
-        ({"gigabytes": 17.97}, "AdamW keeps two more numbers"),
+        ({"gigabytes": 17.97}, "all four in 16 bits"),
         ({"gigabytes": 35_940}, "a factor of 1,000"),
     ],
     ("03_batch_size_memory", "q3"): [
@@ -261,14 +261,12 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
     ("03_batch_size_memory", "q4"): [
         ({"settings": STEP | {"gradient_accumulation_steps": 1}}, "learns from 4 examples instead of 16"),
         (
-            {
-                "settings": STEP
-                | {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 1, "activation_checkpointing": None}
-            },
+            {"settings": STEP | {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 2}},
             "the bar is 0.5",
         ),
         ({"settings": STEP | {"learning_rate": 1.0}}, "settings is a dict with"),
-        ({"settings": STEP | {"per_device_train_batch_size": "4"}}, "raised TypeError"),
+        ({"settings": STEP | {"per_device_train_batch_size": "4"}}, "whole numbers"),
+        ({"settings": STEP | {"activation_checkpointing": "yes"}}, "True or False"),
     ],
     ("04_sft_chartqa", "q1"): [
         (returns("mask_labels(ids, n, pad): return [-100] * n + ids[n:]"), "the padding is trained on"),
@@ -301,7 +299,7 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         ({"arguments": SFT_BROKEN | {"bf16": False}}, "unexpected keyword argument"),
         ({"arguments": SFT_FIXED | {"max_length": -1}}, "silently cuts the last token"),
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "max_length"}}, "cut at 1024 tokens"),
-        ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "bf16"}}, "raised ValueError"),
+        ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "bf16"}}, "leaving the argument out doesn't help"),
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "eval_strategy"}}, "renamed, not abolished"),
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "warmup_steps"}}, "the warm-up is gone"),
     ],
@@ -380,7 +378,7 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
     ],
     ("06_evaluation", "q1"): [
         (returns("relaxed_match(p, t): return p.lower() == t.lower()"), "exact match"),
-        (relaxed(texts="{t}.lower() in {p}.lower()"), "Both are numbers"),
+        (relaxed(texts="{t}.lower() in {p}.lower()"), "merely contains the target"),
         (relaxed(guard="p is not None and t is not None", numbers="abs(p - t) <= 0.05 * abs(t)"), "'0.0' is not '0'"),
         (relaxed(numbers="abs(p - t) / abs(t) < 0.05"), "at most, not less than"),
         (relaxed(numbers="abs(p - t) / t <= 0.05"), "every number would be right"),

@@ -101,9 +101,7 @@ QUESTIONS = {
             mistakes=lambda: {
                 _qv(16, vision=True): "that counts the vision tower's q_proj and v_proj too: the pattern names the text "
                 "model only",
-                _qv(16, projections=1): "that is one projection in each layer: q_proj and v_proj are two",
-                _qv(16) // 2: "that is half: either A or B, or one of the two projections, is missing",
-                _qv(8): "that is rank 8; here it is 16",
+                _qv(8): "that is half: rank 8 instead of 16, or only one of A and B, or of the two projections",
                 lora_parameters(2048, 2048, 16): "that is one matrix; there are two in each of 24 layers",
                 lora_parameters(2048, 2048, 16) * 2: "that is one layer; there are 24",
                 48 * 2048 * 2048: "those are the frozen matrices; LoRA trains A and B beside each",

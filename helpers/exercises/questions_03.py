@@ -19,7 +19,7 @@ def plan_batch(memory, fixed, per_example, effective):
 
 def _plan_any_size(memory, fixed, per_example, effective):
     fits = min(effective, int((memory - fixed) // per_example))
-    return fits, -(-effective // fits)
+    return (fits, -(-effective // fits)) if fits > 0 else None
 
 
 def _half_problem(settings) -> str | None:
@@ -27,7 +27,12 @@ def _half_problem(settings) -> str | None:
 
     if not isinstance(settings, dict) or set(settings) != set(BASELINE):
         return f"settings is a dict with {', '.join(BASELINE)}"
-    step = settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
+    batch, accumulation, checkpointing = (settings[name] for name in BASELINE)
+    if not (isinstance(batch, int) and isinstance(accumulation, int) and min(batch, accumulation) > 0):
+        return "batch and accumulation are whole numbers, at least 1"
+    if not isinstance(checkpointing, bool):
+        return "activation_checkpointing is True or False"
+    step = batch * accumulation
     if step != 16:
         return (
             f"a step now learns from {step} examples instead of 16: that is another training. per_device_train_batch_size "
@@ -92,11 +97,10 @@ QUESTIONS = {
             tolerance=0.01,
             mistakes=lambda: {
                 4 * PARAMETERS / 1e9: "those are the weights alone; gradients and AdamW's numbers come on top",
-                8 * PARAMETERS / 1e9: "weights and gradients; AdamW keeps two more numbers for each parameter",
+                8 * PARAMETERS / 1e9: "weights and gradients in float32, or all four in 16 bits; AdamW keeps two more numbers",
                 12 * PARAMETERS / 1e9: "AdamW keeps two numbers for each parameter, and there are weights and gradients: "
                 "four in all",
                 4 * 4 * PARAMETERS: "those are bytes; asked are billions of them",
-                2 * 4 * PARAMETERS / 1e9: "two bytes each is bfloat16; here everything is float32",
             },
         ),
         (

@@ -45,8 +45,10 @@ def _arguments_problem(arguments) -> str | None:
         return "max_length=-1 is no 'unlimited': with prompt and completion it silently cuts the last token of each example"
     if config.max_length is not None:
         return f"examples are cut at {config.max_length} tokens (TRL's default is 1024): a picture or the answer may be lost"
+    if config.bf16:
+        return "it computes in bfloat16, which is TRL's default: leaving the argument out doesn't help, bf16=False does"
     if not config.use_cpu:
-        return "this machine has no GPU: use_cpu has to stay"
+        return "it is meant for a CPU: use_cpu has to stay"
     if config.eval_strategy == "no":
         return "nothing is evaluated any more: the argument was renamed, not abolished. It is eval_strategy now"
     if config.eval_steps != 50:

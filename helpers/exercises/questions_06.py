@@ -14,7 +14,15 @@ def relaxed_match(prediction, target):
 
 
 def _match(
-    prediction, target, *, clean=str, percent=True, within=lambda p, t: abs(p - t) / abs(t) <= 0.05, zero=False, fold=str.lower
+    prediction,
+    target,
+    *,
+    clean=str,
+    percent=True,
+    within=lambda p, t: abs(p - t) / abs(t) <= 0.05,
+    zero=False,
+    fold=str.lower,
+    equal=str.__eq__,
 ):
     """Relaxed matching with one thing done otherwise."""
 
@@ -27,7 +35,7 @@ def _match(
     p, t = number(clean(prediction)), number(clean(target))
     if p is not None and t is not None and (t or zero):
         return within(p, t) if t else p == t
-    return fold(clean(prediction)) == fold(clean(target))
+    return equal(fold(clean(target)), fold(clean(prediction)))
 
 
 _NUMBERS = "Both are numbers: within 5 % of the target is right."
@@ -117,7 +125,7 @@ QUESTIONS = {
             mistakes=(
                 (lambda p, t: p.lower() == t.lower(), "that is exact match: numbers within 5 % of the target are right too"),
                 (
-                    lambda p, t: t.lower() in p.lower() or _match(p, t),
+                    lambda p, t: _match(p, t, equal=lambda true, said: true in said),
                     "an answer that merely contains the target is not right: that is another, kinder metric",
                 ),
                 (

@@ -27,9 +27,14 @@ def count(settings: dict) -> tuple[int, int]:
 def peak_bytes(settings: dict) -> int:
     """The peak of a training step, by a dry run: rank 16 on all layers of the text model, one tile for each example."""
     _only(settings, _STEP)
+    return _peak_bytes(settings["per_device_train_batch_size"], settings["activation_checkpointing"])
+
+
+@lru_cache
+def _peak_bytes(batch_size: int, checkpointing: bool) -> int:
     return estimate_training_memory(
         "embedded", lora=_lora({"r": 16, "target_modules": TEXT_LAYERS}), precision="float32", image_tiles=1, text_tokens=40,
-        batch_size=settings["per_device_train_batch_size"], activation_checkpointing=settings["activation_checkpointing"],
+        batch_size=batch_size, activation_checkpointing=checkpointing,
     ).total  # fmt: skip
 
 
