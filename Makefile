@@ -26,7 +26,7 @@ test: setup
 	@$(VENV_PYTHON) -m pytest -m "not slow"
 
 lab: setup
-	@$(VENV_PYTHON) -m jupyterlab notebooks
+	@$(VENV_PYTHON) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks
 
 bench: setup
 	@$(VENV_PYTHON) -m helpers bench
