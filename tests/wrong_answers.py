@@ -11,6 +11,7 @@ import torch
 
 from helpers.exercises.questions_04 import BROKEN as SFT_BROKEN
 from helpers.exercises.questions_07 import BROKEN as CLI_BROKEN
+from helpers.exercises.runs import read_run
 
 
 def returns(text: str, **names):
@@ -62,6 +63,7 @@ SFT_FIXED = {
     "use_cpu": True,
 }
 CLI_FIXED = CLI_BROKEN | {"use_peft": True, "lora_target_modules": r".*text_model.*\.(q_proj|v_proj)", "max_length": None}
+TENSORS = read_run("kestrel").facts["adapter_tensors"]
 STEP = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4, "activation_checkpointing": False}
 LITTLE = {"r": 1, "target_modules": r".*text_model.*\.(q_proj|v_proj)", "learning_rate": 1e-2}
 
@@ -198,11 +200,17 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         ({"pattern": r".*(text_model"}, "raised"),
     ],
     ("02_lora_parameters", "q4"): [
-        (diagnosis("kestrel", "nothing is wrong", 8), "read the names of the tensors"),
-        (diagnosis("kestrel", "learning rate too high", 8), "the loss falls"),
-        (diagnosis("kestrel", "adapter in the vision tower", 16), "each adapted layer has two"),
+        (diagnosis("kestrel", "nothing is wrong", TENSORS), "read the names of the tensors"),
+        (diagnosis("kestrel", "learning rate too high", TENSORS), "the loss falls"),
+        (diagnosis("kestrel", "adapter in the vision tower", TENSORS[:16]), "each adapted layer has two"),
+        (
+            diagnosis("kestrel", "adapter in the vision tower", {name.split(".lora_")[0] for name in TENSORS}),
+            "8 of them are layers of the text",
+        ),
+        (diagnosis("kestrel", "adapter in the vision tower", 8), "a list of names"),
+        (diagnosis("kestrel", "adapter in the vision tower", [TENSORS[0].split(".lora_")[0]]), "1 of the 8 layers"),
         (diagnosis("kestrel", "adapter in the vision tower"), "and the evidence?"),
-        (diagnosis("kestrel", "vision", 8), "none of the causes"),
+        (diagnosis("kestrel", "vision", TENSORS), "none of the causes"),
     ],
     ("02_lora_parameters", "q5"): [
         ({"settings": LITTLE | {"r": 64}}, "at most"),
@@ -421,9 +429,9 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         ({"questions": 3842}, "p (1 - p), not p"),
     ],
     ("06_evaluation", "q4"): [
-        (diagnosis("wigeon", "nothing is wrong", 60), "about that on the test set"),
-        (diagnosis("wigeon", "learning rate too high", 60), "high on one of them"),
-        (diagnosis("wigeon", "contaminated test set", 120), "compare the pictures' fingerprints"),
+        (diagnosis("wigeon", "nothing is wrong", 40), "about that on the test set"),
+        (diagnosis("wigeon", "learning rate too high", 40), "high on one of them"),
+        (diagnosis("wigeon", "contaminated test set", 80), "compare the pictures' fingerprints"),
         (diagnosis("wigeon", "contaminated test set", 1), "too small"),
     ],
     ("07_scaling_out", "q1"): [

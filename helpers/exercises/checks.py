@@ -136,13 +136,13 @@ class Value:
 class Diagnosis:
     """Why a run went wrong, with a figure as evidence: the learner's ``<run>_cause`` and ``<run>_evidence``.
 
-    ``others``: causes that one may think of, with what speaks against them. ``evidence``: a :class:`Number` of that name.
+    ``others``: causes that one may think of, with what speaks against them. ``evidence``: the check of that name.
     """
 
     run: str
     cause: str
     others: Mapping[str, str]
-    evidence: Number
+    evidence: Number | Value
     why: str
 
     def judge(self, namespace: Mapping) -> Result:

@@ -51,9 +51,20 @@ def _module_names(family: str) -> list[str]:
     return [name for name, _ in meta_model(load_config(family)).named_modules()]
 
 
-def _adapted(component: str) -> int:
-    names = {re.split(r"\.lora_[AB]\.", name)[0] for name in read_run("kestrel").facts["adapter_tensors"]}
-    return sum((".vision_model." in name) == (component == "vision") for name in names)
+def _vision_layers() -> set[str]:
+    names = (name.split(".lora_")[0] for name in read_run("kestrel").facts["adapter_tensors"])
+    return {name for name in names if ".vision_model." in name}
+
+
+def _layers_problem(layers) -> str | None:
+    if not isinstance(layers, list | set | tuple) or not all(isinstance(name, str) for name in layers):
+        return "it is a list of names of layers, as they begin in adapter_tensors"
+    if any(".lora_" in name for name in layers):
+        return "those are tensors: each adapted layer has two, lora_A and lora_B. A layer's name ends before .lora_"
+    found, true = set(layers), _vision_layers()
+    if text := [name for name in found - true if ".text_model." in name]:
+        return f"{len(text)} of them are layers of the text model, which were meant to be adapted"
+    return None if found == true else f"these are {len(found)} names, {len(found & true)} of the {len(true)} layers"
 
 
 def _little_problem(settings) -> str | None:
@@ -137,25 +148,14 @@ QUESTIONS = {
                 "aren't too large",
                 "completion cut away": "with nothing to learn the loss would be 0.0 and stay there",
             },
-            Number(
-                "kestrel_evidence",
-                lambda: _adapted("vision"),
-                "layers",
-                "",
-                mistakes=lambda: {
-                    2 * _adapted("vision"): "those are tensors: each adapted layer has two, lora_A and lora_B",
-                    _adapted("text"): "those are the adapted layers of the text model",
-                    _adapted("text") + _adapted("vision"): "those are all adapted layers: count the vision tower's",
-                    2 * (_adapted("text") + _adapted("vision")): "those are all tensors: count the vision tower's layers",
-                },
-            ),
+            Value("kestrel_evidence", _layers_problem, ""),
             "q_proj and v_proj exist in both towers, and PEFT takes a list as endings. It isn't always harmful; it is "
             "never what "
             "you thought you had trained.",
         ),
         (
             "The loss looks healthy. Print some of run.facts['adapter_tensors'], from the beginning and from the end.",
-            "Split each name at '.lora_', put the parts into a set, and count those that contain 'vision_model'.",
+            "Split each name at '.lora_', put the parts into a set, and keep those that contain 'vision_model'.",
         ),
     ),
     "q5": Question(
