@@ -1,4 +1,4 @@
-"""The course's commands: ``python -m helpers {setup,course,run,ask,bench}``."""
+"""The course's commands: ``python -m helpers {setup,course,run,ask,times,bench}``."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("question")
     sub.add_argument("--model", default="embedded", help="embedded, a folder, or owner/name@revision")
     sub.add_argument("--adapter", help="folder of the adapter that a lesson trained, such as runs/tiny/04_sft_chartqa/adapter")
+    sub = command("times", _times, "write the lessons' times of a run into the README")
+    sub.add_argument("--run", default="runs/tiny", help="folder of the run (default: runs/tiny)")
     command("bench", _bench, "measure speed and memory ratios into runs/bench.json")
     return parser
 
@@ -81,6 +83,18 @@ def _ask(options) -> int:
 
     try:
         print(ask(options.image, options.question, options.model, options.adapter))
+    except FileNotFoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _times(options) -> int:
+    from helpers.times import write_times
+
+    try:
+        for lesson, seconds in write_times(options.run).items():
+            print(f"{lesson}: {seconds:.0f} s")
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
 from helpers.architectures import COMPONENTS, component_of, load_config, meta_model
@@ -50,14 +50,19 @@ def count_parameters(config, lora_config: LoraConfig) -> LoraCount:
     lora_config = copy.deepcopy(lora_config)  # PEFT writes the resolved targets and the model's name into it
     if str(lora_config.init_lora_weights).lower().startswith(_NEEDS_VALUES):
         lora_config.init_lora_weights = True
+    model = wrap(model, lora_config)
+    return count_model(model)
+
+
+def wrap(model: nn.Module, lora_config: LoraConfig) -> PeftModel:
+    """PEFT around a model on the meta device. ValueError lists the linear layers if the targets match nothing."""
     layers = _linear_layers(model)
     try:
-        model = get_peft_model(model, lora_config, low_cpu_mem_usage=True)
+        return get_peft_model(model, lora_config, low_cpu_mem_usage=True)
     except ValueError as error:
         if "target" not in str(error).lower():
             raise
         raise ValueError(f"{error} The linear layers of this model: {layers}.") from error
-    return count_model(model)
 
 
 def count_model(model: nn.Module) -> LoraCount:

@@ -11,6 +11,7 @@ PROFILES = NOTEBOOKS / "profiles"
 EMBEDDED = ROOT / "helpers" / "embedded"
 EMBEDDED_MODEL = EMBEDDED / "tiny_smolvlm"
 EMBEDDED_CHARTQA = EMBEDDED / "chartqa_mini"
+EMBEDDED_PREFERENCES = EMBEDDED / "preferences"
 CACHE = ROOT / ".cache"
 
 

@@ -60,3 +60,15 @@ def recorded(tmp_path_factory) -> Callable[[str], dict]:
         return left[name]
 
     return of
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory) -> Path:
+    """The folder of a run of lesson 04 with a third of its steps: what it learnt, recorded and kept."""
+    from helpers.__main__ import main
+
+    out = tmp_path_factory.mktemp("taught")
+    settings = ("MAX_STEPS=80", "N_TEST=300", "N_VAL=64", "EVAL_STEPS=40")
+    words = [word for setting in settings for word in ("--set", setting)]
+    assert main(["run", "04", "--profile", "tiny", "--out", str(out), *words]) == 0
+    return out

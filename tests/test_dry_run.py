@@ -170,6 +170,7 @@ def test_every_family_has_a_training_step(family):
         ({"text_tokens": -1}, "text_tokens is -1"),
         ({"optimizer": "adam"}, "adamw, sgd"),
         ({"precision": "nf4"}, "lora=LoraConfig"),
+        ({"lora": LoraConfig(target_modules=["query"])}, r"linear layers.*text: .*q_proj"),
     ],
 )
 def test_bad_input_says_what_is_possible(settings, message):

@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from helpers.paths import CACHE, EMBEDDED_CHARTQA, EMBEDDED_MODEL, ROOT
+from helpers.paths import CACHE, EMBEDDED_CHARTQA, EMBEDDED_MODEL, EMBEDDED_PREFERENCES, ROOT
 
 
 def _recipe() -> str:
@@ -24,9 +24,10 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=("all", "data", "model"), default="all")
     what = parser.parse_args().what
     if what in ("all", "data"):
-        from helpers.tiny.mini import build
+        from helpers.tiny import mini, pairs
 
-        build(EMBEDDED_CHARTQA)
+        mini.build(EMBEDDED_CHARTQA)
+        pairs.build(EMBEDDED_PREFERENCES)
     if what in ("all", "model"):
         from helpers.tiny.pretrain import pretrain
 

@@ -4,6 +4,7 @@ Bit for bit the same each time (with the locked versions of the packages).
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,21 +39,29 @@ def build(folder: Path) -> None:
 
 def build_split(split: str, count: int, rng: np.random.Generator) -> tuple[list[dict], set[tuple[str, str, int]]]:
     """Rows of ``count`` charts, and the cells (table, entity, year) that they show."""
-    blocks = [block for block in load_blocks() if block.split == split]
-    asked, answers, rows, shown, seen = dict.fromkeys(FAMILIES, 0), {"Yes": 0, "No": 0}, [], set(), set()
+    asked, answers, rows, shown = dict.fromkeys(FAMILIES, 0), {"Yes": 0, "No": 0}, [], set()
+    for chart, words, cells in distinct_charts(split, count, rng):
+        questions = _questions(chart, words, asked, answers, rng)
+        shown |= cells
+        picture = {"bytes": png_bytes(draw(chart, rng)), "path": None}
+        rows += [{"image": picture, "query": q, "label": [a], "human_or_machine": 1} for q, a in questions]
+    return rows, shown
+
+
+def distinct_charts(
+    split: str, count: int, rng: np.random.Generator
+) -> Iterator[tuple[Chart, Words, set[tuple[str, str, int]]]]:
+    """``count`` charts of the blocks of ``split``, no two alike, each readable and with values that the metric tells apart."""
+    blocks, seen = [block for block in load_blocks() if block.split == split], set()
     with tqdm(total=count, desc=f"charts of {split}", unit="chart") as bar:
         while len(seen) < count:
             chart, words, cells = chart_of(blocks[rng.integers(len(blocks))], rng)
             key = (chart.kind, chart.title, chart.names)
             if key in seen or not readable(chart) or not tell_apart(chart.values):
                 continue
-            questions = _questions(chart, words, asked, answers, rng)
             seen.add(key)
-            shown |= cells
-            picture = {"bytes": png_bytes(draw(chart, rng)), "path": None}
-            rows += [{"image": picture, "query": q, "label": [a], "human_or_machine": 1} for q, a in questions]
+            yield chart, words, cells
             bar.update()
-    return rows, shown
 
 
 def chart_of(block: Block, rng: np.random.Generator) -> tuple[Chart, Words, set[tuple[str, str, int]]]:
