@@ -11,6 +11,7 @@ from helpers.profiles import NAMES, fill_parameters, load_profile, pick_profile
 
 TEXT = {"PROFILE", "MODEL", "DATASET", "DEVICE", "PRECISION", "QUANTIZATION", "QUESTION", "LORA_RANKS", "PLAN_MODEL"}
 TEXT |= {"TRACKING"}
+TEXT |= {"PREFERENCES"}
 
 
 @pytest.mark.parametrize("name", NAMES)
