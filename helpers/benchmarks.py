@@ -1,13 +1,14 @@
 """Score a model on public benchmarks with lmms-eval, so that others can compare theirs: the command, and its launcher.
 
-``python -m helpers.benchmarks`` takes lmms-eval's own options and starts it with one thing changed. Its class for any
-transformers model hands every processor an empty list of ``audios``, an argument that transformers 5 refuses by name.
+``python -m helpers.benchmarks`` takes lmms-eval's own options and starts it with two things mended in its class for any
+transformers model: it hands every processor an empty list of ``audios``, which transformers 5 refuses by name; and it looks
+for the model's type where transformers keeps configurations, finds none, and loads a model that can't generate.
 """
 
 import shlex
 from pathlib import Path
 
-from transformers import ProcessorMixin
+from transformers import AutoModelForImageTextToText, ProcessorMixin
 
 from helpers.prompts import SHORT_ANSWER
 
@@ -43,7 +44,9 @@ def leave_out_empty_audios() -> None:
 
 def main() -> None:
     from lmms_eval.cli.dispatch import main as lmms_eval
+    from lmms_eval.models.chat import huggingface
 
+    huggingface.AutoModel = AutoModelForImageTextToText  # what it falls back to for every model
     leave_out_empty_audios()
     lmms_eval()
 
