@@ -55,9 +55,10 @@ def fetch(name: str, kind: str, patterns: tuple[str, ...]) -> Path:
         ignored = ["*/*"] if kind == "model" else None  # other formats of the same weights, such as onnx/
         return Path(
             snapshot_download(
-                repository, repo_type=kind, revision=revision or None, allow_patterns=list(patterns), ignore_patterns=ignored
+                repository, repo_type=kind, revision=revision or None, allow_patterns=list(patterns), ignore_patterns=ignored,
+                max_workers=1,  # where one thread loses its connection, hub 2.4 closes the client that the others are using
             )
-        )
+        )  # fmt: skip
 
     try:
         folder = _patiently(download)
