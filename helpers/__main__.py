@@ -25,7 +25,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(do=do)
         return sub
 
-    command("setup", _setup, "build .venv, once")
+    sub = command("setup", _setup, "build .venv, once")
+    sub.add_argument("--instructor", action="store_true", help="and what makes and grades the exercises")
     for name, do, profile, summary in (
         ("run", _run, "auto", "run lessons headless, with the Python that calls it"),
         ("course", _course, "tiny", "build .venv if need be and run lessons in it: what `make course` does, without make"),
@@ -49,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _setup(options) -> int:
     environment.ensure()
+    if options.instructor:
+        environment.ensure_instructor()
     return 0
 
 

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from multiprocessing import get_context
@@ -13,17 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import yaml
-from datasets import Dataset, Features, Image, List, Value
+from datasets import Dataset
+from peft import LoraConfig
 from tqdm.auto import tqdm
+from trl import SFTConfig
 
-from helpers.data import FEATURES, load_chartqa, to_rgb
+from helpers.commands import run_command
+from helpers.data import FEATURES, load_chartqa
 from helpers.evaluation import generate_answers
 from helpers.models import load_model, load_processor
-from helpers.paths import EMBEDDED_MODEL, NOTEBOOKS, resolve
+from helpers.paths import NOTEBOOKS, resolve
 from helpers.profiles import load_profile
-from helpers.prompts import SHORT_ANSWER
 from helpers.runner import run
+from helpers.trl_command import as_conversations, command_settings, save_conversations, write_settings
 
 CHARTQA_TRAIN_ROWS = 28_299
 _DISTINCT_PICTURES, _LIST_ROWS = 300, 500
@@ -98,15 +98,6 @@ def anonymous_mb() -> float:
     return psutil.Process().memory_full_info().uss / 1e6
 
 
-def as_conversations(rows: dict) -> dict:
-    """ChartQA rows in TRL's prompt and completion layout, pictures in a list as the command line wants them."""
-    return {
-        "images": [[to_rgb(image)] for image in rows["image"]],
-        "prompt": [[{"role": "system", "content": SHORT_ANSWER}, {"role": "user", "content": q}] for q in rows["query"]],
-        "completion": [[{"role": "assistant", "content": label[0]}] for label in rows["label"]],
-    }
-
-
 def _format_all(path: str) -> float:
     before, peak = anonymous_mb(), 0.0
     rows = load_chartqa(path, "train").with_transform(as_conversations)
@@ -144,34 +135,23 @@ def lesson_over_cli() -> float:
 
 
 def _cli_config(folder: Path, values: dict) -> Path:
-    features = Features(
-        images=List(Image()),
-        prompt=List({"role": Value("string"), "content": Value("string")}),
-        completion=List({"role": Value("string"), "content": Value("string")}),
-    )
-    (folder / "data").mkdir()
     for split, name, count in (("train", "train", values["N_TRAIN"]), ("val", "test", values["N_VAL"])):
-        rows = load_chartqa("embedded", split, count, seed=values["SEED"]).with_transform(as_conversations)
-        Dataset.from_list([rows[at] for at in range(len(rows))], features=features).to_parquet(folder / f"data/{name}.parquet")
-    config = {
-        "model_name_or_path": str(EMBEDDED_MODEL), "dtype": "float32", "dataset_name": str(folder / "data"),
-        "output_dir": str(folder / "cli"), "max_steps": _STEPS, "per_device_train_batch_size": values["BATCH_SIZE"],
-        "gradient_accumulation_steps": values["GRADIENT_ACCUMULATION"], "activation_checkpointing": False,
-        "learning_rate": values["LEARNING_RATE"], "lr_scheduler_type": "cosine", "warmup_steps": 0.1, "bf16": False,
-        "use_cpu": True, "max_length": None, "logging_steps": _STEPS // 5, "eval_strategy": "steps", "eval_steps": _STEPS,
-        "per_device_eval_batch_size": values["EVAL_BATCH_SIZE"], "save_strategy": "steps", "save_steps": _STEPS,
-        "report_to": "none", "seed": values["SEED"], "data_seed": values["SEED"], "use_peft": True,
-        "lora_r": values["LORA_RANK"], "lora_alpha": 2 * values["LORA_RANK"], "lora_dropout": 0.0,
-        "lora_target_modules": [r".*text_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"],
-    }  # fmt: skip
-    (folder / "sft.yaml").write_text(yaml.safe_dump(config))
-    return folder / "sft.yaml"
+        save_conversations(load_chartqa("embedded", split, count, seed=values["SEED"]), folder / f"data/{name}.parquet")
+    config = SFTConfig(
+        output_dir=str(folder / "cli"), max_steps=_STEPS, per_device_train_batch_size=values["BATCH_SIZE"],
+        gradient_accumulation_steps=values["GRADIENT_ACCUMULATION"], activation_checkpointing=False,
+        learning_rate=values["LEARNING_RATE"], lr_scheduler_type="cosine", warmup_steps=0.1, bf16=False, use_cpu=True,
+        max_length=None, logging_steps=_STEPS // 5, eval_strategy="steps", eval_steps=_STEPS,
+        per_device_eval_batch_size=values["EVAL_BATCH_SIZE"], save_strategy="steps", save_steps=_STEPS,
+        report_to="none", seed=values["SEED"], data_seed=values["SEED"],
+    )  # fmt: skip
+    lora = LoraConfig(
+        r=values["LORA_RANK"], lora_alpha=2 * values["LORA_RANK"], lora_dropout=0.0, task_type="CAUSAL_LM",
+        target_modules=r".*text_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)",
+    )  # fmt: skip
+    return write_settings(folder / "sft.yaml", command_settings(config, lora, "embedded", folder / "data"))
 
 
 def _cli_seconds(config: Path) -> float:
-    command = [str(Path(sys.executable).with_name("trl")), "sft", "--config", str(config)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
-    found = re.search(r"'train_runtime': '?([\d.]+)", done.stdout + done.stderr)
-    if done.returncode or not found:
-        raise RuntimeError(f"trl sft failed:\n{(done.stdout + done.stderr)[-3000:]}")
-    return float(found[1])
+    printed = run_command("trl", "sft", "--config", config, HF_HUB_OFFLINE="1")
+    return float(re.search(r"'train_runtime': '?([\d.]+)", printed)[1])

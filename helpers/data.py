@@ -6,7 +6,7 @@ from pathlib import Path
 from datasets import ClassLabel, Dataset, Features, Image, List, Value
 
 from helpers.paths import EMBEDDED_CHARTQA, resolve
-from helpers.preference_data import load_preferences
+from helpers.preference_data import load_preferences, questions_of
 from helpers.rows import (
     SPLITS,
     BadRowError,
@@ -21,7 +21,7 @@ from helpers.rows import (
     to_rgb,
 )
 
-__all__ = ["COLUMNS", "FEATURES", "SPLITS", "BadRowError", "load_chartqa", "load_preferences", "to_rgb"]
+__all__ = ["COLUMNS", "FEATURES", "SPLITS", "BadRowError", "load_chartqa", "load_preferences", "questions_of", "to_rgb"]
 
 FEATURES = Features(  # of HuggingFaceM4/ChartQA
     image=Image(), query=Value("string"), label=List(Value("string")), human_or_machine=ClassLabel(names=["human", "machine"])

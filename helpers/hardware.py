@@ -37,6 +37,12 @@ def choose_precision(policy: str, hardware: Hardware) -> tuple[str, str]:
 
     ``auto`` takes bfloat16 where it is native, float16 on other GPUs, float32 on other CPUs. float16 on a CPU would
     silently train in float32, so it is refused by name instead of being granted in name only.
+
+    A T4 (compute capability 7.5) thus computes in float16, whose narrow range needs the trainer's gradient scaler
+    (``fp16=True``). Three things would break that, and the lessons avoid each: ``torch.cuda.is_bf16_supported()`` says yes
+    there, since it counts emulation, so the capability is asked instead; TRL makes the adapters of quantized models
+    bfloat16, which the scaler refuses, so lessons cast trained parameters back to float32 after building the trainer; and
+    ``trl sft`` can't do that cast, so 4-bit training on a T4 stays in the notebook.
     """
     if policy not in ("auto", "bfloat16", "float16", "float32"):
         raise ValueError(f"PRECISION is {policy!r}; it is auto, bfloat16, float16 or float32")

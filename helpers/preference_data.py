@@ -49,6 +49,16 @@ def _rows_to_rgb(batch: dict) -> dict:
     return {**batch, "images": [[to_rgb(image) for image in images] for images in batch["images"]]}
 
 
+def questions_of(pairs: Dataset) -> Dataset:
+    """Pairs as rows for :func:`helpers.evaluation.generate_answers`: ``image``, the first one, and ``query``, the last turn."""
+
+    def asked(batch: dict) -> dict:
+        queries = [prompt[-1]["content"] for prompt in batch["prompt"]]
+        return {"image": [to_rgb(images[0]) for images in batch["images"]], "query": queries}
+
+    return pairs.with_transform(asked)
+
+
 def _problem(row: dict) -> str | None:
     """What is wrong with a row, in words, or None."""
     if not any(message["role"] == "user" and message["content"].strip() for message in row["prompt"]):

@@ -1,8 +1,13 @@
 """Precision and profile follow from what the hardware natively has; capabilities are faked here."""
 
+import nbformat
 import pytest
+import torch
 
 from helpers.hardware import Hardware, choose_precision, choose_profile, detect
+from helpers.models import quantization_config
+from helpers.notebooks import find_lessons
+from helpers.profiles import load_profile
 
 T4 = Hardware("cuda", "Tesla T4", int(15.8e9), native_bf16=False)
 L4 = Hardware("cuda", "NVIDIA L4", int(23.7e9), native_bf16=True)
@@ -45,10 +50,22 @@ def test_profile(hardware, expected):
     assert len(reason.splitlines()) == 1
 
 
+def test_the_t4_profile_on_a_t4_computes_in_float16_on_4_bit_weights_and_trains_float32_adapters():
+    """What the docstring of choose_precision says; the casts themselves are run in test_training."""
+    profile = load_profile("t4")
+    precision, reason = choose_precision(profile["PRECISION"], T4)
+    assert (precision, reason) == ("float16", "Tesla T4 has no native bfloat16")
+    quantized = quantization_config(profile["QUANTIZATION"], torch.float16)
+    assert quantized.bnb_4bit_compute_dtype == torch.float16
+    assert quantized.bnb_4bit_use_double_quant
+    for lesson in find_lessons():
+        source = "".join(cell.source for cell in nbformat.read(lesson.path, as_version=4).cells if cell.cell_type == "code")
+        if "SFTTrainer(" in source and "QUANTIZATION" in lesson.parameters:
+            assert "parameter.data = parameter.data.float()" in source, f"{lesson.name} would train bfloat16 adapters"
+
+
 def test_capability_decides_on_cuda(monkeypatch):
     from types import SimpleNamespace
-
-    import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for major, native in ((7, False), (8, True), (9, True)):

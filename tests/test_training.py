@@ -53,6 +53,18 @@ def test_every_quantization_trains_on_the_cpu_and_leaves_the_vision_tower_alone(
     assert all("text_model" in name and "lora_" in name for name in trained)
 
 
+def test_trl_makes_adapters_of_4_bit_models_bfloat16_and_the_lessons_cast_makes_them_trainable_in_float16(processor, tmp_path):
+    """Should TRL stop doing so, the cast in the lessons and the docstring of choose_precision can go."""
+    trainer, _ = train_two_steps(load_chartqa("embedded", "train", 8), processor, tmp_path, "4bit")
+    trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
+    assert {parameter.dtype for parameter in trained} == {torch.bfloat16}
+    for parameter in trained:
+        parameter.data = parameter.data.float()
+    loss = trainer.model(**trainer.data_collator([dict(trainer.train_dataset[0])])).loss
+    loss.backward()
+    assert {parameter.grad.dtype for parameter in trained} == {torch.float32}, "what the gradient scaler of fp16 takes"
+
+
 def test_only_the_answer_is_trained_on(processor):
     example = load_chartqa("embedded", "train", 1).with_transform(to_conversations)[0]
     answer = example["completion"][0]["content"]

@@ -1,0 +1,112 @@
+"""Colab, Kaggle, Codespaces: writes the set-up cell and the badges of every lesson, and the README's, from one setting.
+
+The setting is ``[tool.course] repository`` in pyproject.toml. Run ``python -m helpers.homes`` after changing it, and after
+adding a lesson; a test says when that was forgotten.
+"""
+
+import re
+from pathlib import Path
+
+import nbformat
+
+from helpers.jobs import course_address
+from helpers.notebooks import find_lessons
+from helpers.paths import NOTEBOOKS, ROOT
+
+TAG = "set-up"  # of the code cell that this module owns; the markdown cell before it begins with "## Set-up"
+BRANCH = "main"
+_TEXT = """\
+## Set-up
+
+{badges}The next cell is the same in every lesson. Where the course is installed it does nothing; on Colab and Kaggle it fetches
+the course and installs what is missing."""
+_FETCH = """\
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+if importlib.util.find_spec("helpers") is None:  # on Colab or Kaggle: fetch the course, once
+    if not pathlib.Path("course").exists():
+        subprocess.run(["git", "clone", "--depth", "1", "{address}", "course"], check=True)
+    sys.path.insert(0, str(pathlib.Path("course").resolve()))
+from helpers.hosted import prepare
+
+prepare()"""
+_NO_ADDRESS = """\
+import importlib.util
+
+if importlib.util.find_spec("helpers") is None:
+    raise ModuleNotFoundError("the course is not in this kernel: run `make setup` and pick the kernel of .venv (README)")
+from helpers.hosted import prepare
+
+prepare()"""
+
+
+def setup_text(notebook: str, address: str) -> str:
+    """The markdown of a lesson's set-up, with its badges. ``notebook``: its path in the repository."""
+    line = badges(notebook, address)
+    return _TEXT.format(badges=f"{line}\n\n" if line else "")
+
+
+def setup_code(address: str) -> str:
+    """The set-up cell: the same in every lesson."""
+    return _FETCH.format(address=address) if address else _NO_ADDRESS
+
+
+def badges(notebook: str, address: str) -> str:
+    """A line of badges that open the notebook elsewhere; empty without an address. Colab and Kaggle open GitHub's alone."""
+    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(\.git)?/?", address)
+    if not found:
+        return ""
+    page = f"{found[1]}/blob/{BRANCH}/{notebook}"
+    links = {
+        ("Colab", "colab.research.google.com/assets/colab-badge.svg"): f"colab.research.google.com/github/{page}",
+        ("Kaggle", "kaggle.com/static/images/open-in-kaggle.svg"): f"kaggle.com/kernels/welcome?src=https://github.com/{page}",
+        ("Codespaces", "github.com/codespaces/badge.svg"): f"codespaces.new/{found[1]}",
+    }
+    return " ".join(f"[![Open in {name}](https://{picture})](https://{link})" for (name, picture), link in links.items())
+
+
+def with_setup(notebook: nbformat.NotebookNode, path: str, address: str) -> nbformat.NotebookNode:
+    """The notebook with its two set-up cells as they should be, right after the title. Changes it in place."""
+    cells = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", ())]
+    at = next((i for i, cell in enumerate(cells) if cell.source.startswith("## Set-up")), None)
+    if at is None:
+        at = 1
+        cells.insert(at, nbformat.v4.new_markdown_cell(id="set-up-text"))
+    cells[at].source = setup_text(path, address)
+    code = nbformat.v4.new_code_cell(setup_code(address), id="set-up-code", metadata={"tags": [TAG]})
+    notebook.cells = [*cells[: at + 1], code, *cells[at + 1 :]]
+    return notebook
+
+
+def readme_badges(address: str) -> str:
+    """The README's block: a line of badges for each lesson, or nothing."""
+    lines = [f"- {lesson.name}: {badges(_in_repository(lesson.path), address)}" for lesson in find_lessons()]
+    return "\n".join(lines) if badges("any", address) else ""
+
+
+def with_readme_badges(text: str, address: str) -> str:
+    """The README with the block between its two marks replaced. ValueError if the marks are gone."""
+    block = f"<!-- badges: python -m helpers.homes -->\n{readme_badges(address)}\n<!-- end of badges -->"
+    text, count = re.subn(r"<!-- badges:.*?<!-- end of badges -->", lambda _: block, text, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError("README.md needs the marks <!-- badges: --> and <!-- end of badges --> once")
+    return text
+
+
+def _in_repository(path: Path) -> str:
+    return f"notebooks/{path.relative_to(NOTEBOOKS).as_posix()}"
+
+
+def write(address: str) -> None:
+    """Bring all lessons and the README in line with the address."""
+    for lesson in find_lessons():
+        nbformat.write(with_setup(nbformat.read(lesson.path, as_version=4), _in_repository(lesson.path), address), lesson.path)
+    readme = ROOT / "README.md"
+    readme.write_text(with_readme_badges(readme.read_text(encoding="utf-8"), address), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(course_address())

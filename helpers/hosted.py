@@ -1,0 +1,125 @@
+"""What the first cell of every lesson does. Only the standard library: on Colab nothing else of the course is there yet.
+
+Where everything is installed, it does nothing. On Colab and Kaggle it installs what is missing, says beforehand what that
+upgrades and whether the session has to be restarted, and keeps the runtime's own torch, torchvision and numpy.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ("torch", "torchvision", "numpy")  # made for the runtime's drivers, and loaded before any cell runs
+NOT_HOSTED = ("jupyterlab",)  # a hosted notebook has a front end of its own
+
+
+def prepare() -> None:
+    """Make this session ready for the course, or say in one sentence what to do. A second call does nothing.
+
+    ModuleNotFoundError on a machine of your own, where nothing is installed unasked; RuntimeError if pip can't, or if the
+    session has to be restarted before the next cell.
+    """
+    lacking = unmet(requirements())
+    if not lacking:
+        return
+    if home() == "local":
+        raise ModuleNotFoundError(
+            f"this kernel lacks {', '.join(lacking)}: run `make setup` and pick the kernel of .venv (README)"
+        )
+    changes = plan(lacking)
+    print(describe(changes))
+    loaded = already_loaded(changes)
+    if loaded:
+        print(f"{', '.join(loaded)} of these are loaded already: when pip is done, restart the session once and run all cells")
+    pip("install", "--quiet", *lacking)
+    if loaded:
+        raise RuntimeError(f"restart the session now ({_RESTART[home()]}), then run all cells again: this cell will do nothing")
+
+
+_RESTART = {"colab": "Runtime > Restart session", "kaggle": "Run > Restart & clear cell outputs"}
+
+
+def home() -> str:
+    """Where this session runs: "colab", "kaggle" or "local"."""
+    if "COLAB_RELEASE_TAG" in os.environ:
+        return "colab"
+    return "kaggle" if "KAGGLE_KERNEL_RUN_TYPE" in os.environ else "local"
+
+
+def requirements() -> list[str]:
+    """What the lessons import, as pyproject.toml says it."""
+    lines = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    return [line for line in lines if re.split(r"[><=~! ]", line)[0] not in NOT_HOSTED]
+
+
+def unmet(wanted: Iterable[str]) -> list[str]:
+    """Those requirements that this Python doesn't meet."""
+    from packaging.requirements import Requirement  # pip and Jupyter bring it
+
+    lacking = []
+    for line in wanted:
+        requirement = Requirement(line)
+        try:
+            met = requirement.specifier.contains(metadata.version(requirement.name), prereleases=True)
+        except metadata.PackageNotFoundError:
+            met = False
+        if not met:
+            lacking.append(line)
+    return lacking
+
+
+def plan(wanted: list[str]) -> dict[str, tuple[str | None, str]]:
+    """What pip would do: by package, the version that is there (None: none) and the one that would come."""
+    report = json.loads(pip("install", "--dry-run", "--quiet", "--report", "-", *wanted))
+    changes = {}
+    for item in report["install"]:
+        name = item["metadata"]["name"]
+        try:
+            before = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            before = None
+        changes[name] = (before, item["metadata"]["version"])
+    return changes
+
+
+def describe(changes: dict[str, tuple[str | None, str]]) -> str:
+    """The changes in words: what is new and what is upgraded."""
+    new = [f"{name} {after}" for name, (before, after) in changes.items() if before is None]
+    upgraded = [f"{name} {before} to {after}" for name, (before, after) in changes.items() if before is not None]
+    return f"installing {', '.join(new) or 'nothing new'}\nupgrading {', '.join(upgraded) or 'nothing'}"
+
+
+def already_loaded(changes: dict[str, tuple[str | None, str]]) -> list[str]:
+    """Packages to be upgraded whose old code this session has in memory."""
+    of_module = metadata.packages_distributions()
+    in_memory = {name.lower() for module in {m.split(".")[0] for m in sys.modules} for name in of_module.get(module, ())}
+    return [name for name, (before, _) in changes.items() if before is not None and name.lower() in in_memory]
+
+
+def pip(*words: str) -> str:
+    """Run pip with torch, torchvision and numpy held where they are. RuntimeError with pip's own words if it can't."""
+    held = [f"{name}=={metadata.version(name)}" for name in KEPT if _installed(name)]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as file:
+        file.write("\n".join(held))
+    done = subprocess.run([sys.executable, "-m", "pip", *words, "-c", file.name], capture_output=True, text=True)
+    os.unlink(file.name)
+    if done.returncode:
+        raise RuntimeError(
+            f"pip can't meet the course's requirements beside {', '.join(held)}: choose a newer runtime. "
+            f"It says:\n{done.stderr[-2000:]}"
+        )
+    return done.stdout
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False

@@ -1,0 +1,159 @@
+"""The set-up cell's logic with faked runtimes, and the contract with Colab's published package list, by a resolver."""
+
+import json
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from helpers import hosted
+from helpers.hosted import KEPT, already_loaded, describe, home, plan, prepare, requirements, unmet
+
+
+@pytest.fixture
+def colab(monkeypatch):
+    """A Colab session that lacks trl; pip is recorded instead of run."""
+    calls = []
+    report = {
+        "install": [{"metadata": {"name": "trl", "version": "1.16.0"}}, {"metadata": {"name": "pandas", "version": "99"}}]
+    }
+
+    def pip(*words):
+        calls.append(words)
+        return json.dumps(report)
+
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab")
+    monkeypatch.setattr(hosted, "unmet", lambda wanted: ["trl>=1.10"])
+    monkeypatch.setattr(hosted, "pip", pip)
+    monkeypatch.setattr(hosted.metadata, "version", {"pandas": "2.2.3"}.__getitem__)
+    return calls, report
+
+
+def missing_package(name):
+    raise metadata.PackageNotFoundError(name)
+
+
+def test_where_everything_is_installed_it_does_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(hosted, "pip", lambda *words: pytest.fail("pip was called"))
+    prepare()
+    prepare()
+    assert capsys.readouterr().out == ""
+
+
+def test_on_a_machine_of_your_own_nothing_is_installed_unasked(monkeypatch):
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    monkeypatch.delenv("KAGGLE_KERNEL_RUN_TYPE", raising=False)
+    monkeypatch.setattr(hosted, "unmet", lambda wanted: ["trl>=1.10"])
+    monkeypatch.setattr(hosted, "pip", lambda *words: pytest.fail("pip was called"))
+    with pytest.raises(ModuleNotFoundError, match=r"lacks trl>=1.10: run `make setup`"):
+        prepare()
+
+
+def test_a_restart_is_announced_before_pip_runs_and_asked_for_after(colab, monkeypatch, capsys):
+    calls, _ = colab
+    monkeypatch.setattr(hosted.metadata, "version", lambda name: "2.2.3" if name == "pandas" else missing_package(name))
+    said_before = []
+    pip = hosted.pip
+    monkeypatch.setattr(hosted, "pip", lambda *words: said_before.append(capsys.readouterr().out) or pip(*words))
+    monkeypatch.setitem(sys.modules, "pandas", sys)
+    with pytest.raises(RuntimeError, match=r"restart the session now \(Runtime > Restart session\)"):
+        prepare()
+    assert "--dry-run" in calls[0]
+    assert "--dry-run" not in calls[1]
+    assert "installing trl 1.16.0\nupgrading pandas 2.2.3 to 99" in said_before[1]
+    assert "pandas of these are loaded already" in said_before[1]
+
+
+def test_without_anything_loaded_no_restart_is_asked_for(colab, monkeypatch, capsys):
+    calls, report = colab
+    report["install"].pop()
+    monkeypatch.setattr(hosted.metadata, "version", missing_package)
+    prepare()
+    assert [("--dry-run" in words) for words in calls] == [True, False]
+    assert "restart" not in capsys.readouterr().out
+
+
+def test_homes(monkeypatch):
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    monkeypatch.delenv("KAGGLE_KERNEL_RUN_TYPE", raising=False)
+    assert home() == "local"
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    assert home() == "kaggle"
+
+
+def test_what_is_unmet():
+    assert unmet(["pytest>=1", "no-such-package>=1", "numpy>=999"]) == ["no-such-package>=1", "numpy>=999"]
+    assert not unmet(requirements())
+    assert not any(line.startswith("jupyterlab") for line in requirements())
+
+
+def test_only_upgrades_of_what_is_in_memory_need_a_restart():
+    changes = {"numpy": ("1", "2"), "pytest": ("1", "2"), "plotly": ("1", "2"), "brand-new": (None, "1")}
+    assert {"numpy", "pytest"} >= set(already_loaded(changes)) >= {"pytest"}
+    assert describe({}) == "installing nothing new\nupgrading nothing"
+
+
+def test_pip_holds_what_the_runtime_was_made_with(monkeypatch, tmp_path):
+    held = []
+
+    def run(command, **settings):
+        held.append(Path(command[-1]).read_text())
+        return subprocess.CompletedProcess(command, 1, "", "ResolutionImpossible")
+
+    monkeypatch.setattr(hosted.subprocess, "run", run)
+    with pytest.raises(RuntimeError, match=r"choose a newer runtime(.|\n)*ResolutionImpossible"):
+        plan(["trl"])
+    assert held[0].splitlines() == [f"{name}=={metadata.version(name)}" for name in KEPT]
+
+
+def frozen(folder: Path) -> dict[str, str]:
+    """Versions of Colab's list by name; what comes from an address instead of an index is left out."""
+    lines = (folder / "colab" / "pip-freeze.gpu.txt").read_text().splitlines()
+    pairs = (line.split("==") for line in lines if re.match(r"[\w.-]+==", line))
+    return {name: version.partition("+")[0] for name, version in pairs}  # 2.11.0+cu128 is 2.11.0 on an index
+
+
+def resolve(folder: Path, wanted: list[str], have: dict[str, str]) -> dict[str, str]:
+    """What a resolver makes of ``wanted`` on Colab's Python beside its torch, torchvision and numpy, keeping what it can."""
+    (folder / "wanted.in").write_text("\n".join(wanted))
+    (folder / "held.txt").write_text("\n".join(f"{name}=={have[name]}" for name in KEPT))
+    (folder / "result.txt").write_text("\n".join(f"{name}=={version}" for name, version in have.items()))  # kept if it may be
+    # torch is there already, with CUDA libraries of its own: what a wheel from the index would bring is beside the point.
+    (folder / "uv.toml").write_text(
+        f'dependency-metadata = [{{ name = "torch", version = "{have["torch"]}", requires-dist = [] }}]'
+    )
+    uv = Path(sys.executable).with_name("uv")
+    options = "--python-version 3.13 --python-platform x86_64-unknown-linux-gnu --no-header --no-annotate --quiet"
+    files = ["wanted.in", "-c", "held.txt", "--config-file", "uv.toml", "-o", "result.txt"]
+    done = subprocess.run([uv, "pip", "compile", *files, *options.split()], cwd=folder, capture_output=True, text=True)
+    if re.search(r"error sending request|[Ff]ailed to fetch|dns error|Connect", done.stderr):
+        pytest.skip("no package index can be reached: the resolver has nothing to resolve with")
+    if done.returncode:
+        raise ValueError(done.stderr)
+    lines = (folder / "result.txt").read_text().splitlines()
+    return {name: rest.split(" ")[0] for name, rest in (line.split("==") for line in lines if "==" in line)}
+
+
+def test_the_courses_ranges_fit_colab_without_replacing_torch_torchvision_or_numpy(shared, tmp_path):
+    have = frozen(shared)
+    assert have["torch"].startswith("2.11")
+    assert "trl" not in have
+    got = resolve(tmp_path, requirements(), have)
+    assert {name: got[name] for name in KEPT} == {name: have[name] for name in KEPT}
+    for line in requirements():
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(got[requirement.name]), f"{line}: Colab would get {got[requirement.name]}"
+    by_name = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in have.items()}
+    changes = {name: (by_name.get(name), version) for name, version in got.items() if by_name.get(name) != version}
+    assert set(changes) >= {"trl", "bitsandbytes"}, "these two are not part of a Colab runtime"
+    assert not set(changes) & {*KEPT, "ipykernel", "jupyter-client", "tornado"}, "the kernel that runs the cell stays as it is"
+    print(f"\non Colab the set-up cell says:\n{describe(changes)}")
+
+
+def test_the_resolver_would_notice(shared, tmp_path):
+    with pytest.raises(ValueError, match="torch"):
+        resolve(tmp_path, [*requirements(), "torch>=2.12"], frozen(shared))
