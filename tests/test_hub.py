@@ -180,7 +180,7 @@ def test_no_network(hub, client):
 
 def test_offline_and_not_in_the_cache():
     """In this process, which the session keeps offline."""
-    with pytest.raises(HubError, match="not in the cache, and HF_HUB_OFFLINE forbids the download"):
+    with pytest.raises(HubError, match="not in the cache, and HF_HUB_OFFLINE keeps it from being downloaded"):
         fetch("owner/never-cached@" + "0" * 40, "dataset", DATA_FILES)
     with pytest.raises(FileNotFoundError, match="it is embedded, a folder, or a hub id"):
         load_model("smolvlm")
