@@ -37,9 +37,7 @@ def test_every_call_fits_these_versions_too(tmp_path, resolution, capsys):
     (tmp_path / "swapped.txt").write_text("\n".join(lines))
     uv("install", "--no-deps", "--target", "site", "--python", sys.executable, "-r", "swapped.txt", folder=tmp_path)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path / "site"), str(ROOT)))}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.api_calls"], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", "tests.api_calls"], cwd=ROOT, env=environment, capture_output=True, text=True)
     with capsys.disabled():
         print(f"\n{resolution}: {', '.join(lines)}: {done.stdout}")
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
