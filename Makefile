@@ -7,12 +7,14 @@ export TORCH_INDEX
 ifeq ($(OS),Windows_NT)
 PYTHON ?= python
 VENV_PYTHON := .venv/Scripts/python.exe
+INSTRUCTOR_PYTHON := .cache/instructor/Scripts/python.exe
 else
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
+INSTRUCTOR_PYTHON := .cache/instructor/bin/python
 endif
 
-.PHONY: setup course test lab bench tiny soak lock lint
+.PHONY: setup course test lab bench tiny soak lock lint instructor exercises grade
 
 setup:
 	@$(PYTHON) -m helpers setup
@@ -24,7 +26,7 @@ test: setup
 	@$(VENV_PYTHON) -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 lab: setup
-	@$(VENV_PYTHON) -m jupyterlab notebooks
+	@$(VENV_PYTHON) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks
 
 bench: setup
 	@$(VENV_PYTHON) -m helpers bench
@@ -33,11 +35,22 @@ tiny: setup
 	@$(VENV_PYTHON) -m helpers.tiny
 
 soak: setup
+	-@$(PYTHON) -m helpers setup --instructor
 	@$(VENV_PYTHON) -m pytest -m slow
+
+# For those who teach.
+instructor: setup
+	@$(PYTHON) -m helpers setup --instructor
+
+exercises: instructor
+	@$(INSTRUCTOR_PYTHON) -m helpers.exercises.generate
+
+grade: instructor
+	@$(INSTRUCTOR_PYTHON) -m helpers.exercises.grade "$(SUBMISSIONS)"
 
 # For those who change the course.
 lock:
-	@$(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --all-extras --upgrade --no-annotate \
+	@$(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --extra dev --extra tiny --extra instructor --upgrade --no-annotate \
 		--custom-compile-command "make lock" --quiet --output-file requirements.lock pyproject.toml
 
 lint: setup

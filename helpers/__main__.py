@@ -1,4 +1,4 @@
-"""The course's commands: ``python -m helpers {setup,course,run,ask,times,bench}``."""
+"""The course's commands: ``python -m helpers {setup,course,run,ask,doctor,times,bench}``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(do=do)
         return sub
 
-    command("setup", _setup, "build .venv, once")
+    sub = command("setup", _setup, "build .venv, once")
+    sub.add_argument("--instructor", action="store_true", help="and what makes and grades the exercises")
     for name, do, profile, summary in (
         ("run", _run, "auto", "run lessons headless, with the Python that calls it"),
         ("course", _course, "tiny", "build .venv if need be and run lessons in it: what `make course` does, without make"),
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("question")
     sub.add_argument("--model", default="embedded", help="embedded, a folder, or owner/name@revision")
     sub.add_argument("--adapter", help="folder of the adapter that a lesson trained, such as runs/tiny/04_sft_chartqa/adapter")
+    command("doctor", _doctor, "say what is installed, what this machine has, and what each profile would do here")
     sub = command("times", _times, "write the lessons' times of a run into the README")
     sub.add_argument("--run", default="runs/tiny", help="folder of the run (default: runs/tiny)")
     command("bench", _bench, "measure speed and memory ratios into runs/bench.json")
@@ -48,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _setup(options) -> int:
     environment.ensure()
+    if options.instructor:
+        environment.ensure_instructor()
     return 0
 
 
@@ -77,10 +81,11 @@ def _run(options) -> int:
 def _ask(options) -> int:
     os.environ.update(environment.caches())
     from helpers.asking import ask
+    from helpers.hub import HubError
 
     try:
         print(ask(options.image, options.question, options.model, options.adapter))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, HubError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -95,6 +100,14 @@ def _times(options) -> int:
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return 0
+
+
+def _doctor(options) -> int:
+    os.environ.update(environment.caches())
+    from helpers.doctor import examine
+
+    print(examine())
     return 0
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from datasets import ClassLabel, Dataset, Features, Image, List, Value
 
 from helpers.paths import EMBEDDED_CHARTQA, resolve
-from helpers.preference_data import load_preferences
+from helpers.preference_data import load_preferences, questions_of, with_practice
 from helpers.rows import (
     SPLITS,
     BadRowError,
     Layout,
     check_choices,
+    has_text,
     image_problem,
     open_rows,
     require_columns,
@@ -20,7 +21,17 @@ from helpers.rows import (
     to_rgb,
 )
 
-__all__ = ["COLUMNS", "FEATURES", "SPLITS", "BadRowError", "load_chartqa", "load_preferences", "to_rgb"]
+__all__ = [
+    "COLUMNS",
+    "FEATURES",
+    "SPLITS",
+    "BadRowError",
+    "load_chartqa",
+    "load_preferences",
+    "questions_of",
+    "to_rgb",
+    "with_practice",
+]
 
 FEATURES = Features(  # of HuggingFaceM4/ChartQA
     image=Image(), query=Value("string"), label=List(Value("string")), human_or_machine=ClassLabel(names=["human", "machine"])
@@ -52,11 +63,12 @@ def _rows_to_rgb(batch: dict) -> dict:
 
 def _problem(row: dict) -> str | None:
     """What is wrong with a row, in words, or None."""
-    if not (isinstance(row["query"], str) and row["query"].strip()):
+    if not has_text(row["query"]):
         return "the question is empty"
     label = row["label"]
-    if not (isinstance(label, list) and len(label) == 1 and isinstance(label[0], str) and label[0].strip()):
-        return f"the label is {label!r}, not a list of one non-empty string"
+    if not (isinstance(label, list) and len(label) == 1 and has_text(label[0])):
+        hint = " (a text with a comma needs quotes in questions.csv)" if isinstance(label, list) and len(label) > 1 else ""
+        return f"the label is {label!r}, not a list of one non-empty string{hint}"
     return image_problem(row["image"])
 
 
@@ -70,8 +82,24 @@ _LAYOUT = Layout(EMBEDDED_CHARTQA, "image", _with_hub_columns, _ADVICE)
 
 
 def _questions_csv(folder: Path) -> Dataset:
+    try:
+        lines = _lines(folder)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{folder / 'questions.csv'} is not UTF-8 ({error}). Save it as 'CSV UTF-8'.") from error
+    except csv.Error as error:
+        raise ValueError(f"{folder / 'questions.csv'} is no CSV ({error}). Look at its quotes: each needs another.") from error
+    columns = {
+        "image": [{"bytes": None, "path": str(folder / line["image"]) if line["image"] else None} for line in lines],
+        "query": [line["question"] for line in lines],
+        "label": [[line["answer"], *line.get(None, ())] for line in lines],  # None: what a row has beyond the header's columns
+        "human_or_machine": [0] * len(lines),
+    }
+    return Dataset.from_dict(columns, features=Features({**FEATURES, "image": Image(decode=False)}))
+
+
+def _lines(folder: Path) -> list[dict]:
     with open(folder / "questions.csv", newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, strict=True)
         wanted = ("image", "question", "answer")
         missing = [name for name in wanted if name not in (reader.fieldnames or ())]
         if missing:
@@ -79,11 +107,4 @@ def _questions_csv(folder: Path) -> Dataset:
                 f"{folder / 'questions.csv'} has the columns {', '.join(reader.fieldnames or ()) or 'none'}; "
                 f"it needs {', '.join(wanted)} (missing: {', '.join(missing)})"
             )
-        lines = list(reader)
-    columns = {
-        "image": [{"bytes": None, "path": str(folder / line["image"]) if line["image"] else None} for line in lines],
-        "query": [line["question"] for line in lines],
-        "label": [[line["answer"]] for line in lines],
-        "human_or_machine": [0] * len(lines),
-    }
-    return Dataset.from_dict(columns, features=Features({**FEATURES, "image": Image(decode=False)}))
+        return list(reader)

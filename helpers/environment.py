@@ -15,7 +15,10 @@ import sys
 from helpers.paths import CACHE, ROOT
 
 VENV = ROOT / ".venv"
-PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+_IN_VENV = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+PYTHON = VENV / _IN_VENV
+INSTRUCTOR = CACHE / "instructor"
+INSTRUCTOR_PYTHON = INSTRUCTOR / _IN_VENV
 _STAMP = VENV / ".installed"
 
 
@@ -46,6 +49,35 @@ def ensure() -> None:
         _run([*install, "--no-deps", "--index-url", index, "torch", "torchvision"])
     _run([*install, "--editable", f"{ROOT}[dev,tiny]"])
     _STAMP.write_text(wanted)
+
+
+def ensure_instructor() -> None:
+    """A second environment on top of ``.venv``, with nbgrader, which makes and grades the exercises.
+
+    Not in ``.venv`` itself: nbgrader brings ipywidgets, and the progress bars of every lesson would leave widget state in its
+    notebook. SystemExit if pip fails.
+    """
+    import tomllib  # not at the top: an older Python has none, and must live to see the message above
+
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"][
+        "instructor"
+    ]
+    stamp, wanted = INSTRUCTOR / ".installed", "\n".join(extra) + (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    print("setting up nbgrader, once", flush=True)
+    shutil.rmtree(INSTRUCTOR, ignore_errors=True)
+    _run([str(PYTHON), "-m", "venv", str(INSTRUCTOR)])
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    below, own = (
+        subprocess.run([str(python), "-c", where], capture_output=True, text=True, check=True).stdout.strip()
+        for python in (PYTHON, INSTRUCTOR_PYTHON)
+    )
+    with open(os.path.join(own, "course.pth"), "w", encoding="utf-8") as file:
+        file.write(f"import site; site.addsitedir({below!r})\n")
+    pip = [str(INSTRUCTOR_PYTHON), "-m", "pip", "install", "--no-cache-dir", "-c", str(ROOT / "requirements.lock")]
+    _run([*pip, *extra])
+    stamp.write_text(wanted, encoding="utf-8")
 
 
 def _has_pip() -> bool:

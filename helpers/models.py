@@ -3,8 +3,11 @@
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 
+from helpers.hub import fetch, is_hub_id
 from helpers.paths import EMBEDDED_MODEL, resolve
 
+PROCESSOR_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
+MODEL_FILES = ("*.safetensors", *PROCESSOR_FILES)
 QUANTIZATIONS = ("none", "8bit", "4bit")
 
 
@@ -16,6 +19,20 @@ def locate(name: str) -> tuple[str, str | None]:
         return str(resolve(name)), None
     name, _, revision = name.partition("@")
     return name, revision or None
+
+
+def download(name: str, files: tuple[str, ...] = MODEL_FILES) -> tuple[str, str | None]:
+    """What :func:`locate` says; a model of the hub is in the cache afterwards, whole and verified (:mod:`helpers.hub`).
+
+    FileNotFoundError for what is neither a folder nor a hub id.
+    """
+    found, revision = locate(name)
+    if resolve(found).is_dir():
+        return found, revision
+    if not is_hub_id(name):
+        raise FileNotFoundError(f"MODEL is {name!r}; it is embedded, a folder, or a hub id: owner/name@revision")
+    fetch(name, "model", files)
+    return found, revision
 
 
 def quantization_config(quantization: str, compute: torch.dtype) -> BitsAndBytesConfig | None:
@@ -35,16 +52,19 @@ def quantization_config(quantization: str, compute: torch.dtype) -> BitsAndBytes
 
 
 def load_model(name: str, precision: str = "float32", quantization: str = "none", device: str = "cpu"):
-    """The model in ``precision`` ("float32", "bfloat16", "float16") on ``device``, quantized if asked."""
-    name, revision = locate(name)
+    """The model in ``precision`` ("float32", "bfloat16", "float16") on ``device``, quantized if asked.
+
+    HubError says what to do if it can't be downloaded.
+    """
+    name, revision = download(name)
     dtype = getattr(torch, precision)
     return AutoModelForImageTextToText.from_pretrained(
         name, revision=revision, dtype=dtype, quantization_config=quantization_config(quantization, dtype),
-        device_map={"": device}, use_safetensors=True,
+        device_map={"": device}, use_safetensors=True, local_files_only=True,
     )  # fmt: skip
 
 
 def load_processor(name: str):
     """The model's processor: chat template, tokenizer and image processor in one."""
-    name, revision = locate(name)
-    return AutoProcessor.from_pretrained(name, revision=revision)
+    name, revision = download(name, PROCESSOR_FILES)
+    return AutoProcessor.from_pretrained(name, revision=revision, local_files_only=True)

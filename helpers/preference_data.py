@@ -11,6 +11,7 @@ from datasets import Dataset, DatasetInfo, Features, Image, List, Value, concate
 from datasets.table import InMemoryTable
 
 from helpers.paths import EMBEDDED_PREFERENCES
+from helpers.prompts import SHORT_ANSWER
 from helpers.rows import Layout, check_choices, image_problem, open_rows, require_columns, select_good, to_rgb
 
 _MESSAGES = List({"role": Value("string"), "content": Value("string")})
@@ -47,6 +48,36 @@ def _rows_to_rgb(batch: dict) -> dict:
     if "images" not in batch:
         return batch
     return {**batch, "images": [[to_rgb(image) for image in images] for images in batch["images"]]}
+
+
+def with_practice(pairs: Dataset, questions: Dataset) -> Dataset:
+    """``pairs``, and after them ChartQA rows as pairs: what training on preferences doesn't practise, it overwrites.
+
+    ``questions``: rows of :func:`helpers.data.load_chartqa`. Asked for a word or number, the label is chosen, and the same in a
+    sentence rejected.
+    """
+    columns = ["images", "prompt", "chosen", "rejected"]
+    pairs = pairs.with_format(None).select_columns(columns).cast_column("images", List(Image(decode=False)))
+    questions = questions.with_format(None).cast_column("image", Image(decode=False))
+    practice = {"images": [[image] for image in questions["image"]]}
+    practice["prompt"] = [
+        [{"role": "system", "content": SHORT_ANSWER}, {"role": "user", "content": query}] for query in questions["query"]
+    ]
+    labels = [label[0] for label in questions["label"]]
+    practice["chosen"] = [[{"role": "assistant", "content": label}] for label in labels]
+    practice["rejected"] = [[{"role": "assistant", "content": f"The answer is {label}."}] for label in labels]
+    both = concatenate_datasets([pairs, Dataset.from_dict(practice, features=pairs.features)])
+    return both.cast_column("images", List(Image())).with_transform(_rows_to_rgb)
+
+
+def questions_of(pairs: Dataset) -> Dataset:
+    """Pairs as rows for :func:`helpers.evaluation.generate_answers`: ``image``, the first one, and ``query``, the last turn."""
+
+    def asked(batch: dict) -> dict:
+        queries = [prompt[-1]["content"] for prompt in batch["prompt"]]
+        return {"image": [to_rgb(images[0]) for images in batch["images"]], "query": queries}
+
+    return pairs.with_transform(asked)
 
 
 def _problem(row: dict) -> str | None:

@@ -21,7 +21,10 @@ KINDS = {
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"
 )  # fmt: skip
-_DENIAL = r"(?:\bnot\b(?! only)|n't\b|\b(?:cannot|no|never|nothing|neither|nowhere|unable|impossible|hard|difficult)\b)"
+_DENIAL = (
+    r"(?:(?:\bnot|n't)\b(?! (?:only|hard|difficult|impossible)\b)|\bno\b(?! (?:doubt|question|other)\b)|"
+    r"\b(?:cannot|never|nothing|neither|nowhere|unable)\b|(?<!not )(?<!n't )\b(?:impossible|hard|difficult)\b)"
+)
 _GAP = r"(?:[^\w.,;:!?]+(?!but\b)[\w']+){0,4}?[^\w.,;:!?]+"  # up to four words of the same clause
 _GIVES = (
     r"(?:show|provid|giv|stat(?:e|ed|es|ing)\b|list|includ|contain|mention|display|tell|told|determin|say\b|said|sees?\b|seen\b|"
@@ -32,9 +35,9 @@ _GIVES = (
 _THINGS = r"(?:data|value|figure|number|entry|bar|mark|sign|trace|way to|info|mention|record|slice|point|column|label)"
 _EVADES = re.compile(
     rf"{_DENIAL}{_GAP}{_GIVES}|(?:\bno (?!other\b)|(?:\bnot|n't) (?:have|has) )(?:\w+ ){{0,2}}?{_THINGS}|"
-    r"\bthere(?:'s| is| are) no\b|"
+    r"\bthere(?:'s| is| are) no\b(?! (?:doubt|question|other)\b)|"
     r"\b(?:show|give|provide|state|list|include|contain|mention|display|ha)(?:s|ve)? (?:no\b|nothing|none)|"
-    r"\b(?:unknown|unclear|uncertain|unavailable|unlisted|n/a|no idea|sorry|missing|absent|lacks?|omits?|leaves? out|"
+    r"\b(?:unknown|unclear|uncertain|unavailable|unlisted|n/a|no idea|missing|absent|lacks?|omits?|leaves? out|"
     r"illegible|unreadable|insufficient|not applicable)\b"
 )
 _ASIDE = re.compile(r", (?:however|unfortunately|sadly|in fact|actually|itself),")
@@ -58,14 +61,15 @@ def judge_answer(answer: str, *, entity: str, value: float | None, unit: str | N
     number that is within 1 % of the value, and doesn't evade; or, where there is no value, says so and states none.
     A year that is mentioned, a denied number and one in a question aren't stated; the same value twice is one.
     """
+    measured = parse_unit(unit)
     text, named = _without(entity, plain(answer))
-    stated = stated_quantities(text)
+    stated = stated_quantities(text, measured)
     evades = _EVADES.search(_ASIDE.sub("", text)) is not None
     if value is None or math.isnan(value):
         stated = [quantity for quantity in stated if not quantity.maybe_year]
         kind = "hallucination" if stated else "honest" if evades else "unclear"
         return Verdict(kind, value_ok=kind == "honest", preferred=kind == "honest")
-    right = [quantity.is_value(value, parse_unit(unit)) for quantity in _without_years(stated)]
+    right = [quantity.is_value(value, measured) for quantity in _without_years(stated)]
     value_ok = bool(right) and all(right)
     if evades:
         kind = "evasion"
@@ -90,13 +94,14 @@ def judge_answers(answers: Sequence[str], rows: Iterable[dict]) -> list[Verdict]
 
 
 def _without(entity: str, text: str) -> tuple[str, bool]:
-    """``text`` with every mention of ``entity`` replaced by "□", so that its digits aren't read as a number; was there one?"""
+    """``text`` with mentions of ``entity`` replaced by "□", so that its digits aren't read as a number; was there one?"""
     name = re.escape(plain(entity).strip())
-    full = [month for month in _MONTHS if month[:3] == plain(entity).strip(" .")]  # charts write Jan for January
-    if full:
-        name = rf"(?:{full[0]}|{name})"
+    full = [month for month in _MONTHS if month[:3] == plain(entity).strip(" .")]
+    if full:  # charts write Jan for January; and "it may be 12" names no month
+        name = rf"(?:{full[0]}|{name}t?)(?! (?:be|have|not|well)\b)"
     pattern = rf"(?P<longer>{_LONGER_NAME})?(?<![\w-])(?<!\d[.,]){name}(?![\w]|-\w|[.,]\d)"
-    masked = re.sub(pattern, lambda match: match[0] if match["longer"] else "□", text)
+    once = 1 if name.isdecimal() else 0  # "the value of 5 is 5"; 0: every mention
+    masked = re.sub(pattern, lambda match: match[0] if match["longer"] else "□", text, count=once)
     return masked, "□" in masked
 
 

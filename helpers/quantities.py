@@ -31,7 +31,13 @@ _UNIT = re.compile(r"[\s-]*(?:us )?(%|per ?cent\b|°\s?[cf]?\b|[a-z]+)")
 _YEAR_COMES = re.compile(r"(?:\b(?:in|by|since|during|until|year|jan\w*|feb\w*|mar\w*|apr\w*|may|june?|july?|aug\w*|sep\w*"
                          r"|oct\w*|nov\w*|dec\w*)|\()\s*$")  # fmt: skip
 _CLAUSE_END = re.compile(r"[;!?\n]|[,:.](?=\s|$)|\s-+\s|\b(?:but|and|while|whereas|although|though|however|which|because)\b")
-_DENIED = re.compile(r"\bnot\b(?! only)|n't\b|\b(?:cannot|never|nor|neither|wrong|incorrect|false|untrue)\b")
+_DENIED_BEFORE = re.compile(
+    r"\bnot\b(?! only)|n't\b|\b(?:cannot|never|nor|neither|rather than|instead of|far from|untrue|wrong)\b"
+)
+_DENIED_AFTER = re.compile(
+    r"n't\b|\b(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would) not\b(?! only)|"
+    r"\b(?:cannot|wrong|incorrect|false|untrue)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -89,32 +95,32 @@ def parse_unit(unit: str | None) -> Unit:
     return Unit(scale, frozenset(names))
 
 
-def stated_quantities(text: str) -> list[Quantity]:
-    """The numbers that ``text``, made :func:`plain`, states, in its order."""
+def stated_quantities(text: str, unit: Unit) -> list[Quantity]:
+    """The numbers that ``text``, made :func:`plain`, states, in its order. In metres, "28m" isn't 28 million."""
     text = _digits_for_words(text)
     found = []
     for match in _NUMBER.finditer(text):
-        clause, ends_with = _clause(text, match)
-        if _DENIED.search(clause) or ends_with == "?":
+        before, after, ends_with = _clause(text, match)
+        if _DENIED_BEFORE.search(before) or _DENIED_AFTER.search(after) or ends_with == "?":
             continue
         scale, at = 1.0, match.end()
-        while word := _SCALE.match(text, at):
+        while (word := _SCALE.match(text, at)) and word[3] not in unit.names:
             scale, at = scale * _SCALES[word[1] or word[2] or word[3]], word.end()
         word = _UNIT.match(text, at)
         written = (match["currency"] or (word[1] if word else "")).replace(" ", "")
-        unit = _UNITS.get(written.removesuffix("s"))
+        name = _UNITS.get(written.removesuffix("s"))
         number = float(match["digits"].replace(",", "")) * (-1 if match["sign"] else 1)
-        plain_year = re.fullmatch(r"(1[5-9]|20)\d\d", match[0]) is not None and scale == 1 and unit is None
+        plain_year = re.fullmatch(r"(1[5-9]|20)\d\d", match[0]) is not None and scale == 1 and name is None
         if not (plain_year and _YEAR_COMES.search(text, 0, match.start())):
-            found.append(Quantity(number, scale, unit, plain_year))
+            found.append(Quantity(number, scale, name, plain_year))
     return found
 
 
-def _clause(text: str, match: re.Match) -> tuple[str, str]:
-    """The clause around a match, and what ends it."""
+def _clause(text: str, match: re.Match) -> tuple[str, str, str]:
+    """The clause before a match and after it, and what ends it."""
     start = max((end.end() for end in _CLAUSE_END.finditer(text, 0, match.start())), default=0)
     end = _CLAUSE_END.search(text, match.end())
-    return text[start : end.start() if end else len(text)], end[0] if end else ""
+    return text[start : match.start()], text[match.end() : end.start() if end else len(text)], end[0] if end else ""
 
 
 def _digits_for_words(text: str) -> str:

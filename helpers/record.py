@@ -9,23 +9,25 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from helpers.hardware import Hardware
+from helpers.hardware import Hardware, choose_precision
 from helpers.paths import output_folder
+from helpers.profiles import load_profile
 
 _PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate")
 
 
-def record(lesson: str, profile: str, hardware: Hardware, figures: dict) -> Path:
+def record(lesson: str, profile: str, hardware: Hardware, figures: dict, precision: str | None = None) -> Path:
     """Replace ``lesson``'s figures in ``results.json`` of the run's folder; returns the file.
 
-    ``hardware``: what the lesson ran on. ``figures``: finite numbers or text by name. ValueError names a figure that is
-    NaN, infinite or of another kind.
+    ``hardware``: what the lesson ran on. ``figures``: finite numbers or text by name. ``precision``: what it really
+    computed in, which is not always what was asked for (on a CPU float16 is float32); by default what the profile's policy
+    comes to on that hardware. ValueError names a figure that is NaN, infinite or of another kind.
     """
     clean = {name: _finite(name, value) for name, value in figures.items()}
     path = output_folder(profile) / "results.json"
     results = read_results(path)
     results["lessons"][lesson] = clean
-    results["environment"] = environment(profile, hardware)
+    results["environment"] = environment(profile, hardware, precision)
     # Written whole and then renamed: a run that is killed leaves the old file, not half a file.
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, suffix=".part", encoding="utf-8") as file:
         json.dump(results, file, indent=1, allow_nan=False)
@@ -40,10 +42,11 @@ def read_results(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def environment(profile: str, hardware: Hardware) -> dict:
-    """Versions, device, profile and time, as text."""
+def environment(profile: str, hardware: Hardware, precision: str | None = None) -> dict:
+    """Versions, device, precision, profile and time, as text."""
+    tested = precision or choose_precision(load_profile(profile)["PRECISION"], hardware)[0]
     return {
-        "profile": profile, "device": hardware.device, "device_name": hardware.name,
+        "profile": profile, "device": hardware.device, "device_name": hardware.name, "precision_tested": tested,
         "time": datetime.now(UTC).isoformat(timespec="seconds"), "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 import glob
 import hashlib
-import io
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from datasets import Dataset
 from PIL import Image as PILImage
 from tqdm.auto import tqdm
 
+from helpers.hub import DATA_FILES, disk_full, fetch, is_hub_id
 from helpers.paths import resolve
 
 SPLITS = ("train", "val", "test")
@@ -52,24 +53,21 @@ def check_choices(split: str, on_error: str) -> None:
 def open_rows(source: str, split: str, seed: int, layout: Layout) -> tuple[Dataset, np.ndarray]:
     """The split's rows, images undecoded and unchecked, and each row's number in the source."""
     if source == "embedded":
-        return _whole(layout.unify(_parquet([layout.embedded / f"{split}.parquet"]), source))
+        return _whole(_unified(_parquet([layout.embedded / f"{split}.parquet"], source), source, layout))
     path = resolve(source)
+    if not path.exists() and is_hub_id(source):
+        path = fetch(source, "dataset", DATA_FILES)
     if path.is_dir() or glob.has_magic(source):
         found = sorted(path.glob("**/*.parquet")) if path.is_dir() else sorted(map(Path, glob.glob(str(path), recursive=True)))
         files = {name: [file for file in found if _split_in_name(file.name) == name] for name in SPLITS}
-        parts = {name: lambda some=some: _parquet(some) for name, some in files.items() if some}
+        parts = {name: lambda some=some: _parquet(some, source) for name, some in files.items() if some}
         missing = (
             f"{source}: no parquet file with {split!r} in its name (found: "
             f"{', '.join(file.name for file in found) or 'none'}). {layout.advice}"
         )
         return _part(parts, split, seed, source, layout, missing)
     if path.is_file():
-        return split_by_image(layout.unify(_parquet([path]), source), split, seed, source, layout.image_column)
-    if re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w.-]+)?", source) and not source.endswith(".parquet"):
-        name, _, revision = source.partition("@")
-        found = datasets.load_dataset(name, revision=revision or None)
-        parts = {_split_in_name(part): lambda rows=rows: rows for part, rows in found.items()}
-        return _part(parts, split, seed, source, layout, f"{source} has no split {split!r}; it has {', '.join(found)}")
+        return split_by_image(_unified(_parquet([path], source), source, layout), split, seed, source, layout.image_column)
     raise FileNotFoundError(
         f"{source}: no such file, folder or glob (relative paths count from {resolve('.')}), and not a hub id owner/name"
     )
@@ -107,13 +105,12 @@ def select_good(
 
 def image_problem(image: dict | None) -> str | None:
     """What is wrong with an undecoded image, in words, or None. One decoded image is in memory at a time."""
+    if image is None or (image["bytes"] is None and not image["path"]):
+        return "there is no image"
+    if image["bytes"] is None and not os.path.isfile(image["path"]):  # a named pipe would be waited for, for ever
+        return f"the image {image['path']} is {'no picture file' if os.path.exists(image['path']) else 'not there'}"
     try:
-        if image is None or (image["bytes"] is None and not image["path"]):
-            return "there is no image"
-        with PILImage.open(io.BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"]) as picture:
-            picture.load()
-    except FileNotFoundError:
-        return f"the image {image['path']} is not there"
+        to_rgb(datasets.Image().decode_example(image))  # all that will be done when the row is used
     except Exception as error:  # Pillow's decoders raise many kinds; each means that the picture can't be used
         return f"the image can't be opened ({type(error).__name__}: {error})"
     return None
@@ -125,7 +122,16 @@ def to_rgb(image: PILImage.Image) -> PILImage.Image:
         page = PILImage.new("RGBA", image.size, "white")
         page.alpha_composite(image.convert("RGBA"))
         return page.convert("RGB")
+    if image.mode.startswith("I;16"):  # grey of 16 bits: convert() alone would make all but the darkest of it white
+        return image.point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError("its pixels are 32-bit numbers, and which of them is white isn't said: save it with 8 bits a pixel")
     return image.convert("RGB")
+
+
+def has_text(value: object) -> bool:
+    """Whether it is text in which something can be seen: zero-width and control characters can't."""
+    return isinstance(value, str) and any(character.isprintable() and not character.isspace() for character in value)
 
 
 def require_columns(rows: Dataset, columns: Sequence[str], source: str) -> None:
@@ -165,16 +171,28 @@ def _part(parts: dict[str, Callable[[], Dataset]], split: str, seed: int, source
     if split not in parts and split not in carved:
         raise FileNotFoundError(missing)
     if split in carved or (split == "train" and carved):
-        return split_by_image(layout.unify(parts["train"](), source), split, seed, source, layout.image_column, carved)
-    return _whole(layout.unify(parts[split](), source))
+        return split_by_image(_unified(parts["train"](), source, layout), split, seed, source, layout.image_column, carved)
+    return _whole(_unified(parts[split](), source, layout))
 
 
 def _whole(rows: Dataset) -> tuple[Dataset, np.ndarray]:
     return rows, np.arange(len(rows))
 
 
-def _parquet(files: list[Path]) -> Dataset:
-    return datasets.load_dataset("parquet", data_files=[str(file) for file in files], split="train")
+def _parquet(files: list[Path], source: str) -> Dataset:
+    try:
+        return datasets.load_dataset("parquet", data_files=[str(file) for file in files], split="train")
+    except Exception as error:  # datasets, Arrow and the disk have no common class
+        if full := disk_full(error):
+            raise OSError(full) from error
+        raise ValueError(f"{source} can't be read as parquet ({error.__cause__ or error}). Make or fetch it anew.") from error
+
+
+def _unified(rows: Dataset, source: str, layout: Layout) -> Dataset:
+    try:
+        return layout.unify(rows, source)
+    except (TypeError, KeyError, pyarrow.ArrowException) as error:
+        raise ValueError(f"{source} has columns of other types than are needed ({error}): it has {rows.features}") from error
 
 
 def _split_in_name(name: str) -> str | None:
@@ -207,6 +225,8 @@ def _image_key(image: dict | list[dict | None] | None) -> str:
         return " ".join(map(_image_key, image))
     if image is None:
         return ""
-    path = Path(image["path"] or "")
-    content = image["bytes"] if image["bytes"] is not None else path.read_bytes() if path.is_file() else str(path).encode()
+    path = image["path"] or ""
+    content = image["bytes"] if image["bytes"] is not None else path.encode()
+    if image["bytes"] is None and os.path.isfile(path):  # Path.is_file() raises for a name that is too long
+        content = Path(path).read_bytes()
     return hashlib.sha256(content).hexdigest()

@@ -13,6 +13,7 @@ from helpers.notebooks import Lesson, UsageError, check_parameters, find_lessons
 from helpers.paths import NOTEBOOKS, ROOT, resolve
 from helpers.profiles import load_profile, pick_profile
 from helpers.record import read_results
+from helpers.redact import redact, redact_files
 from helpers.report import write_report
 
 CELL_TIMEOUT_SECONDS = {"tiny": 900, "t4": 6 * 3600, "gpu": 6 * 3600}
@@ -47,7 +48,7 @@ def run(
     out_folder.mkdir(parents=True, exist_ok=True)
     print(f"profile {profile}: {reason}; results go to {out_folder}")
     os.environ.update(caches(), COURSE_OUT=str(out_folder))
-    if not any(needs_hub((values | settings).get(name)) for name in ("MODEL", "DATASET")):
+    if not any(needs_hub((values | settings).get(name)) for name in ("MODEL", "DATASET", "PREFERENCES")):
         os.environ["HF_HUB_OFFLINE"] = "1"  # the lessons' kernels inherit it: nothing is looked up that isn't needed
     times: dict[str, float] = {}
     for lesson in with_needs(chosen, lessons, out_folder):
@@ -103,13 +104,17 @@ def run_lesson(lesson: Lesson, parameters: dict, out_folder: Path, timeout: int)
     except Exception as error:  # nbclient's timeout and a kernel that died are not papermill's own errors
         _explain(lesson, f"{type(error).__name__}: {error}", advice(type(error).__name__, str(error)), target)
         return False
+    finally:
+        redact_files(out_folder)
     return True
 
 
 _ADVICE = (
+    (r"^HubError", "do what the message says, then this command again"),
     (r"CellTimeoutError|timed out", "a cell ran too long: fewer steps (--set MAX_STEPS=50) or --profile tiny"),
     (r"out of memory|OutOfMemoryError|can't allocate memory", "memory ran out: --set BATCH_SIZE=1 --set QUANTIZATION=4bit"),
     (r"DeadKernelError|Kernel died", "the kernel died, most often for lack of memory: --set BATCH_SIZE=4"),
+    (r"the disk is full|No space left", "make room on that disk, then this command again"),
     (r"BadRowError", "mend or remove the row that is named, or load with on_error='skip'"),
     (r"FileNotFoundError", "check the path: relative paths count from the repository root"),
     (r"ModuleNotFoundError|ImportError", "run `make setup`, then this command again"),
@@ -126,7 +131,7 @@ def advice(kind: str, message: str) -> str:
 
 
 def _explain(lesson: Lesson, what: str, attempt: str, target: Path) -> None:
-    print(f"\n{lesson.name} failed at {what}\n  try: {attempt}\n  partial notebook: {target}")
+    print(f"\n{lesson.name} failed at {redact(what)}\n  try: {attempt}\n  partial notebook: {target}")
 
 
 def print_summary(times: dict[str, float], out_folder: Path) -> None:

@@ -5,7 +5,14 @@ import json
 import pytest
 
 from helpers.data import load_chartqa
-from helpers.evaluation import WithOtherCharts, bootstrap_interval, generate_answers, relaxed_accuracy, relaxed_match
+from helpers.evaluation import (
+    WithOtherCharts,
+    bootstrap_interval,
+    generate_answers,
+    paired_test,
+    relaxed_accuracy,
+    relaxed_match,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +65,29 @@ def test_the_bootstrap_interval_holds_the_mean_and_narrows_with_more_questions()
     narrow = bootstrap_interval([1, 0] * 800)
     assert narrow[1] - narrow[0] < (high - low) / 2
     assert bootstrap_interval([1, 0, 1], seed=3) == bootstrap_interval([1, 0, 1], seed=3)
+
+
+def test_the_paired_test_counts_only_what_one_model_alone_gets_right():
+    both, first, second, neither = (True, True), (True, False), (False, True), (False, False)
+    scores = [both] * 40 + [first] * 2 + [second] * 10 + [neither] * 8
+    found = paired_test(*zip(*scores, strict=True))
+    assert (found.only_first, found.only_second) == (2, 10)
+    assert found.p_value == pytest.approx(2 * (1 + 12 + 66) / 2**12)  # the tails of twelve throws of a coin, by hand
+    assert found.difference == pytest.approx(8 / 60)
+    assert found.low < found.difference < found.high
+    mirrored = paired_test(*zip(*[(b, a) for a, b in scores], strict=True))
+    assert mirrored.p_value == found.p_value
+    assert mirrored.difference == -found.difference
+    assert paired_test(*zip(*[pair for pair in scores if pair[0] != pair[1]], strict=True)).p_value == found.p_value
+
+
+def test_the_paired_test_of_equal_models_of_many_questions_and_of_none():
+    assert paired_test([1, 0, 1], [1, 0, 1]).p_value == 1
+    assert paired_test([1, 0] * 3, [0, 1] * 3).p_value == 1
+    assert 0 < paired_test([False] * 900, [True] * 900).p_value < 1e-200
+    for first, second in (([], []), ([1], [1, 0])):
+        with pytest.raises(ValueError, match="same questions"):
+            paired_test(first, second)
 
 
 def test_batched_answers_equal_answers_one_at_a_time(model, processor):

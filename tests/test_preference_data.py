@@ -31,7 +31,10 @@ TRUTH = ["entity", "value", "unit", "rejected_kind"]
 
 @pytest.fixture(scope="module")
 def pairs():
-    return {split: load_preferences("embedded", split).remove_columns("images").to_list() for split in SPLITS}
+    """The texts; without the pictures, which ``load_preferences`` would all open."""
+    columns = [*TRL_COLUMNS[1:], *TRUTH]
+    files = {split: str(EMBEDDED_PREFERENCES / f"{split}.parquet") for split in SPLITS}
+    return {split: Dataset.from_parquet(file, columns=columns).to_list() for split, file in files.items()}
 
 
 def picture(mode="RGB", colour=0) -> bytes:
@@ -117,32 +120,32 @@ def test_rebuilt_bit_for_bit(split):
     assert cells == cells_of(EMBEDDED_PREFERENCES)[split]
 
 
-def features_of(text: str) -> Counter:
-    """Words, pairs and triples of words, and the length: what a reader without the picture could go by."""
-    words = ["^", *re.findall(r"\w+|[^\w\s]", text.lower()), "$"]
-    grams = Counter(" ".join(words[at : at + size]) for size in (1, 2, 3) for at in range(len(words) - size + 1))
-    grams["length"] = len(words) / 10
-    return grams
+def difference(chosen: str, rejected: str) -> dict[str, float]:
+    """How often chosen has what rejected hasn't: words, pairs and triples of words, and length in tens of words."""
+    counts = Counter()
+    for sign, text in ((1, chosen), (-1, rejected)):
+        words = ["^", *re.findall(r"\w+|[^\w\s]", text.lower()), "$"]
+        for size in (1, 2, 3):
+            for at in range(len(words) - size + 1):
+                counts[" ".join(words[at : at + size])] += sign
+        counts["length"] += sign * len(words) / 10
+    return {name: count for name, count in counts.items() if count}
 
 
 def text_only_accuracy(train, test):
     """Share of the test pairs in which logistic regression on chosen minus rejected, texts alone, finds the chosen."""
-    differences = [features_of(chosen) for chosen, _ in train]
-    for gram, (_, rejected) in zip(differences, train, strict=True):
-        gram.subtract(features_of(rejected))
-    column = {name: at for at, name in enumerate(sorted({name for gram in differences for name in gram}))}
+    differences = {"train": [difference(*pair) for pair in train], "test": [difference(*pair) for pair in test]}
+    column = {name: at for at, name in enumerate(sorted({name for counts in differences["train"] for name in counts}))}
 
-    def matrix(pairs):
-        rows = torch.zeros(len(pairs), len(column))
-        for at, (chosen, rejected) in enumerate(pairs):
-            for sign, text in ((1, chosen), (-1, rejected)):
-                for name, count in features_of(text).items():
-                    if name in column:
-                        rows[at, column[name]] += sign * count
+    def matrix(split):
+        rows = torch.zeros(len(differences[split]), len(column))
+        for row, counts in zip(rows, differences[split], strict=True):
+            known = [name for name in counts if name in column]
+            row[[column[name] for name in known]] = torch.tensor([float(counts[name]) for name in known])
         return rows
 
     weights = torch.zeros(len(column), requires_grad=True)
-    seen, unseen = matrix(train), matrix(test)
+    seen, unseen = matrix("train"), matrix("test")
     optimizer = torch.optim.LBFGS([weights], max_iter=50, line_search_fn="strong_wolfe")
 
     def loss():

@@ -3,8 +3,9 @@
 import math
 
 import pytest
+from datasets import Dataset
 
-from helpers.data import load_preferences
+from helpers.paths import EMBEDDED_PREFERENCES
 from helpers.preferences import KINDS, judge_answer, judge_answers
 from helpers.rows import SPLITS
 
@@ -27,6 +28,10 @@ PARAPHRASES = [
     "The bar of Spain ends at 28 million (28,000,000).",
     "No other bar is as close to the middle as Spain's 28 million.",
     "It is not 35; the figure for Spain is 28.",
+    "Spain has 28 million rather than 35.",
+    "28 million not 35 live in Spain.",
+    "There is no doubt that Spain has 28 million.",
+    "It is not hard to read: Spain stands at 28 million.",
     "If you look at Spain, you find twenty eight.",
 ]
 NOT_PREFERRED = [
@@ -38,6 +43,8 @@ NOT_PREFERRED = [
     ("Spain does not have 28 million.", "unclear"),
     ("It isn't true that Spain has 28 million.", "unclear"),
     ("28 million is wrong for Spain.", "unclear"),
+    ("28 million is not what Spain has.", "unclear"),
+    ("Spain is far from 28 million.", "unclear"),
     ("Does Spain have 28 million?", "unclear"),
     ("Spain has 28,5 million.", "unclear"),  # no decimal comma: two numbers
     ("Spain.", "unclear"),
@@ -48,6 +55,7 @@ NOT_PREFERRED = [
     ("Spain's value can't be read.", "evasion"),
     ("The chart shows no population for Spain.", "evasion"),
     ("The picture does not, however, have any data on Spain.", "evasion"),
+    ("There is no entry for Spain.", "evasion"),
     ("Sorry, the population of Spain is unknown.", "evasion"),
     ("It is hard to say how many people live in Spain.", "evasion"),
     ("28 million.", "fragment"),
@@ -116,6 +124,8 @@ def test_where_the_chart_has_no_value_only_saying_so_is_preferred(answer, kind):
         ("1952: 4 dollars", "1952", 4, "thousand dollars", False),
         ("In 1957 the income is 4 thousand dollars.", "1952", 4, "thousand dollars", False),
         ("The chart shows 1952 with 1957.", "1952", 4, "thousand dollars", False),
+        ("In 1952, and only in 1952, it is 4 thousand dollars.", "1952", 4, "thousand dollars", True),
+        ("The value of 5 is 5.", "5", 5, "", True),
         ("Spain made 1985 cars.", "Spain", 1985, "cars", True),
         ("Spain made 1,985 in 1952.", "Spain", 1985, "cars", True),
         ("In 1952 Spain made 35 cars.", "Spain", 1952, "cars", False),
@@ -129,6 +139,9 @@ def test_where_the_chart_has_no_value_only_saying_so_is_preferred(answer, kind):
         ("CÔTE D'IVOIRE HAS 28 MILLION", "Cote d'Ivoire", 28, "million", True),
         ("There were 12 rainy days in January.", "Jan", 12, "days", True),
         ("Jan has twelve.", "Jan", 12, "days", True),
+        ("12 days in Sept.", "Sep", 12, "days", True),
+        ("In May there were 12.", "May", 12, "days", True),
+        ("It may be 12 days.", "May", 12, "days", False),
         ("Japan has 12 rainy days.", "Jan", 12, "days", False),
         # Zero, negative numbers, percent, degrees.
         ("Spain stands at 0 %.", "Spain", 0, "%", True),
@@ -144,6 +157,8 @@ def test_where_the_chart_has_no_value_only_saying_so_is_preferred(answer, kind):
         ("Spain: 28 years", "Spain", 28, "%", False),
         ("Spain: 28", "Spain", 28, None, True),
         ("Spain, the 3rd of them, has 28.", "Spain", 28, "", True),
+        ("Spain: 28m", "Spain", 28, "m", True),
+        ("Spain: 28m", "Spain", 28, "million", True),
         # The edge of 1 %.
         ("Spain: 101", "Spain", 100, "", True),
         ("Spain: 102", "Spain", 100, "", False),
@@ -159,7 +174,8 @@ def test_every_kind_occurs_above():
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_the_judge_agrees_with_every_embedded_pair(split):
-    rows = load_preferences("embedded", split).remove_columns("images").to_list()
+    columns = ["chosen", "rejected", "entity", "value", "unit", "rejected_kind"]  # no pictures: the judge needs none
+    rows = Dataset.from_parquet(str(EMBEDDED_PREFERENCES / f"{split}.parquet"), columns=columns).to_list()
     for side in ("chosen", "rejected"):
         verdicts = judge_answers([row[side][0]["content"] for row in rows], rows)
         wanted = ["honest" if row["value"] is None else "grounded" for row in rows]

@@ -7,6 +7,7 @@ accuracy stand in outputs.
 
 import ast
 import inspect
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from trl import SFTConfig
 
 from helpers.evaluation import bootstrap_interval, relaxed_match
 from helpers.image_tokens import PROCESSORS, count_image_tokens, tile_grid
 from helpers.notebooks import find_lessons
 from helpers.paths import NOTEBOOKS
+from helpers.preferences import judge_answer
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,13 @@ def interval() -> float:
 def tolerance() -> float:
     """The metric's, in per cent: the last whole number below 100 that is still right, found by asking it."""
     return 100 - min(value for value in range(1, 101) if relaxed_match(str(value), "100"))
+
+
+def judges_tolerance() -> float:
+    """In per cent: the last whole number above 100 that the judge still takes for 100, found by asking it."""
+    said = (f"The income in Peru is {value}." for value in range(101, 200))
+    wins = [judge_answer(answer, entity="Peru", value=100, unit="").preferred for answer in said]
+    return sum(wins)
 
 
 _LARGE = PROCESSORS["HuggingFaceTB/SmolVLM2-2.2B-Instruct"]
@@ -115,6 +125,12 @@ BACKING: dict[str, dict[str, list[Backing]]] = {
         "1,024": [max_length],
         "0.0": [Source("test_training.test_max_length_cuts_the_answer_to_a_silent_loss_of_zero runs it")],
     },
+    "05_dpo_preferences": {
+        "1": [judges_tolerance],
+        "2": [lambda: math.exp(-torch.nn.functional.logsigmoid(torch.zeros(())).item())],
+        "7": [Source("DPO, arXiv:2305.18290, equation 7: the loss as a difference of two scaled log-ratios")],
+    },
+    "06_evaluation": _INTERVAL | {"5": [tolerance]},
     "bonus_pretrain_tiny_vlm": {"64": [lambda: count_image_tokens(512, 512, "embedded").image_tokens]},
 }  # fmt: skip
 

@@ -25,11 +25,11 @@ PAIRS_PER_CHART = 2
 SPLITS_OF_TABLES = {"train": "train", "val": "pair_val", "test": "pair_test"}  # whose figures a split shows
 # What a pair sets against each other, and its share. The second and third are equal, or "not shown" would tell.
 SHARES = {
-    "right against wrong value": 0.64,
-    "not shown against invented value": 0.12,
-    "right value against not shown": 0.12,
-    "right value against evasion": 0.07,
-    "right value against fragment": 0.05,
+    "right against wrong value": 0.75,
+    "not shown against invented value": 0.05,
+    "right value against not shown": 0.05,
+    "right value against evasion": 0.09,
+    "right value against fragment": 0.06,
 }
 # The sentences that the embedded model has met in pretraining (curriculum.py): it knows every word of them.
 QUESTION = "What is the {measure} in {name}?"

@@ -1,0 +1,293 @@
+"""The exercises: every check against right and wrong answers, as handed out and as solved, and what is generated."""
+
+import contextlib
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator
+
+import nbformat
+import pytest
+from wrong_answers import ALSO_RIGHT, WRONG
+
+from helpers.exercises import CAUSES, open_exercises, progress, trials
+from helpers.exercises.exercise import EXERCISES, SOLUTIONS, SOURCE, Exercise, notebooks, questions_of
+from helpers.exercises.index import KINDS, entries_of, index_of, out_of_step
+from helpers.exercises.progress import progress_file
+from helpers.exercises.result import OUTCOMES, Result
+from helpers.exercises.runs import RUNS, read_run
+
+NOTEBOOKS = notebooks()
+QUESTIONS = [(notebook, name) for notebook in NOTEBOOKS for name in questions_of(notebook)]
+ENTRIES = {notebook: entries_of(SOURCE / f"{notebook}.ipynb") for notebook in NOTEBOOKS}
+TRAINED = {("02_lora_parameters", "q5"), ("03_batch_size_memory", "q4")}  # their checks train for seconds
+
+
+@pytest.fixture(autouse=True)
+def own_progress(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """What the two experiments' trainings come to, without them: little where the learning rate is far too low."""
+    monkeypatch.setattr(trials, "_accuracy", lambda lora, step, steps: 0.2 if dict(step)["learning_rate"] < 1e-5 else 0.9)
+
+
+def run_cells(path) -> dict:
+    """Names of a notebook after its code cells ran here, in this process: a kernel takes seconds to start."""
+    namespace = {"__name__": "__main__"}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(cell.source, f"{path.name}, {cell.id}", "exec"), namespace)
+    return namespace
+
+
+def exercise(notebook: str, name: str, names: dict) -> Exercise:
+    return Exercise(notebook, name, questions_of(notebook)[name], names)
+
+
+def blanks(notebook: str, name: str) -> Iterator[dict]:
+    """What a learner may not have done: nothing at all, or run the cell with its blank."""
+    yield {}
+    yield run_answer(EXERCISES / f"{notebook}.ipynb", name)
+
+
+def run_answer(path, name: str) -> dict:
+    """Names of one answer cell alone."""
+    (source,) = (c.source for c in nbformat.read(path, as_version=4).cells if grade_id(c) == name)
+    namespace = {}
+    exec(source, namespace)
+    return namespace
+
+
+def grade_id(cell) -> str | None:
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+# The checks.
+
+
+@pytest.mark.parametrize(("notebook", "name"), QUESTIONS)
+def test_not_attempted(notebook, name):
+    for names in blanks(notebook, name):
+        result = exercise(notebook, name, names).check()
+        assert (result.outcome, bool(result)) == ("not attempted", False)
+    assert not progress_file().exists()
+
+
+@pytest.mark.parametrize(("notebook", "name"), QUESTIONS)
+def test_wrong_answers_are_told_from_each_other(notebook, name, no_training):
+    messages = []
+    for names, words in WRONG[notebook, name]:
+        result = exercise(notebook, name, names).check()
+        assert result.outcome == "wrong", f"{names} passes: {result}"
+        assert words in result.message
+        messages.append(result.message)
+    assert len(set(messages)) == len(messages) >= 3
+    assert not progress_file().exists()
+
+
+@pytest.mark.parametrize(("notebook", "name"), ALSO_RIGHT)
+def test_right_answers_that_are_not_the_solution(notebook, name):
+    for names in ALSO_RIGHT[notebook, name]:
+        assert exercise(notebook, name, names).check(), exercise(notebook, name, names).check()
+
+
+def test_every_exercise_has_wrong_answers():
+    assert list(WRONG) == QUESTIONS
+    assert set(ALSO_RIGHT) <= set(QUESTIONS)
+
+
+# The notebooks, run here.
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_as_handed_out_nothing_is_attempted_and_nothing_raises(notebook):
+    names = run_cells(EXERCISES / f"{notebook}.ipynb")
+    for question in open_exercises(notebook, names):
+        assert question.check().outcome == "not attempted"
+    assert progress().solved == 0
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_solutions_are_right(notebook, no_training):
+    """Their hidden tests raise if one is not. The two that train do so in the soak test below."""
+    run_cells(SOLUTIONS / f"{notebook}.ipynb")
+    assert json.loads(progress_file().read_text()) == {notebook: list(questions_of(notebook))}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("notebook", "name"), sorted(TRAINED))
+def test_the_solutions_that_train_clear_the_bar(notebook, name):
+    result = exercise(notebook, name, run_answer(SOLUTIONS / f"{notebook}.ipynb", name)).check()
+    assert result, result
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_no_solution_is_in_what_is_handed_out(notebook):
+    handed_out = nbformat.read(EXERCISES / f"{notebook}.ipynb", as_version=4).cells
+    solved = {grade_id(cell): cell.source for cell in nbformat.read(SOLUTIONS / f"{notebook}.ipynb", as_version=4).cells}
+    for cell in handed_out:
+        assert not re.search("SOLUTION|HIDDEN|assert q", cell.source)
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            assert "your answer here" in cell.source
+            regions = re.findall(r"### BEGIN SOLUTION\n(.*?)\n\s*### END SOLUTION", solved[grade_id(cell)], re.DOTALL)
+            assert regions
+            assert not any(region.strip() in cell.source for region in regions)
+
+
+# Interface.
+
+
+def test_hints_and_solutions():
+    for notebook, name in QUESTIONS:
+        one = exercise(notebook, name, {})
+        hints = one.question.hints
+        assert len(hints) >= 2
+        assert hints[0] in one.hint()
+        assert hints[1] in one.hint(2)
+        assert "```python" in one.solution()
+        assert "###" not in one.solution()
+        with pytest.raises(ValueError, match=f"has {len(hints)}"):
+            one.hint(len(hints) + 1)
+    with pytest.raises(ValueError, match="no hint 0"):
+        one.hint(0)
+
+
+def test_a_result_reads_well_in_a_notebook_and_in_a_terminal():
+    result = Result("wrong", "a < b\nnot c")
+    assert str(result) == repr(result) == "wrong: a < b\nnot c"
+    assert "<b>Wrong.</b> a &lt; b<br>not c" in result._repr_html_()
+    assert OUTCOMES == ("not attempted", "wrong", "right")
+    with pytest.raises(ValueError, match="not attempted, wrong, right"):
+        Result("nearly", "")
+
+
+def test_a_learners_own_error_is_theirs_with_its_arguments():
+    def lora_parameters(d_in, d_out, r):
+        return [1, 2][r]
+
+    result = exercise("02_lora_parameters", "q1", {"lora_parameters": lora_parameters}).check()
+    assert result.outcome == "wrong"
+    assert result.message.startswith(
+        "your code raised IndexError: list index out of range\nin lora_parameters(2048, 2048, 8), line "
+    )
+    assert "return [1, 2][r]" in result.message
+
+
+def test_what_a_learners_function_changes_stays_its_own():
+    def mask_labels(input_ids, prompt_length, pad_id):
+        input_ids[:prompt_length] = [-100] * prompt_length
+        return [-100 if token == pad_id else token for token in input_ids]
+
+    one = exercise("04_sft_chartqa", "q1", {"mask_labels": mask_labels})
+    assert one.check()
+    assert one.check()
+
+
+def test_progress_is_kept_in_a_file_and_survives_a_damaged_one(capsys):
+    solved = exercise("05_dpo_preferences", "q2", {"loss": 0.6931})
+    assert solved.check()
+    assert exercise("05_dpo_preferences", "q2", {"loss": 1}).check().outcome == "wrong"
+    assert (progress().solved, progress().total) == (1, len(QUESTIONS))
+    assert "05_dpo_preferences       1 of 5   q1. q2* q3. q4. q5." in str(progress())
+    assert "q2 solved" in progress()._repr_html_()
+    progress_file().write_text("{")
+    assert progress().solved == 0
+    assert solved.check()
+    assert progress().solved == 1
+
+
+def test_unknown_names_say_which_there_are():
+    with pytest.raises(ValueError, match="00_meet_the_model"):
+        open_exercises("0_meet", {})
+    with pytest.raises(ValueError, match="magpie"):
+        read_run("eagle")
+
+
+# Source, index, runs.
+
+
+def test_generated_files_fit_their_source():
+    assert out_of_step(EXERCISES) == [], "run `make exercises`, and change the source, not what is generated from it"
+    assert (EXERCISES / "README.md").read_text(encoding="utf-8") == index_of(sorted(SOURCE.glob("*.ipynb")))
+    assert (
+        [path.stem for path in sorted(SOURCE.glob("*.ipynb"))]
+        == [path.stem for path in sorted(SOLUTIONS.glob("*.ipynb"))]
+        == NOTEBOOKS
+    )
+
+
+def test_a_changed_file_is_noticed(tmp_path):
+    copy = tmp_path / "exercises"
+    shutil.copytree(EXERCISES, copy)
+    assert out_of_step(copy) == []
+    for name in (
+        "00_meet_the_model.ipynb",
+        "solutions/03_batch_size_memory.ipynb",
+        "source/05_dpo_preferences.ipynb",
+        "README.md",
+    ):
+        (copy / name).write_text((copy / name).read_text(encoding="utf-8").replace("e", "E", 1), encoding="utf-8")
+    (copy / "solutions" / "07_scaling_out.ipynb").unlink()
+    assert out_of_step(copy) == [
+        "00_meet_the_model.ipynb", "README.md", "solutions/03_batch_size_memory.ipynb", "solutions/07_scaling_out.ipynb",
+        "source/05_dpo_preferences.ipynb",
+    ]  # fmt: skip
+
+
+def test_size_and_kinds():
+    entries = [entry for of_one in ENTRIES.values() for entry in of_one]
+    kinds = [entry.kind for entry in entries]
+    assert len(entries) >= 28
+    assert set(kinds) == set(KINDS)
+    assert kinds.count("diagnose a run") >= 6
+    assert all(3 <= len(of_one) <= 5 for of_one in ENTRIES.values())
+    assert sorted(NOTEBOOKS) == NOTEBOOKS
+    assert [notebook[:2] for notebook in NOTEBOOKS] == [f"{n:02}" for n in range(8)]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_each_exercise_opens_with_its_header_and_counts_by_difficulty(notebook):
+    cells = nbformat.read(SOURCE / f"{notebook}.ipynb", as_version=4).cells
+    points = [c.metadata.nbgrader.points for c in cells if c.metadata.get("nbgrader", {}).get("grade")]
+    assert [f"q{entry.number}" for entry in ENTRIES[notebook]] == list(questions_of(notebook))
+    assert points == [entry.difficulty for entry in ENTRIES[notebook]]
+
+
+def test_the_index_refuses_an_exercise_without_its_header(tmp_path):
+    path = tmp_path / "09_new.ipynb"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("## 1 · New\n\nDo something.")])
+    nbformat.write(notebook, path)
+    with pytest.raises(ValueError, match="must be followed by"):
+        entries_of(path)
+
+
+def test_the_runs_show_what_they_are_diagnosed_with():
+    """What makes each diagnosis the right one, in the committed logs."""
+    heron, magpie, plover, kestrel, petrel, curlew, dunlin, wigeon, avocet = map(
+        read_run, ("heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet")
+    )
+    assert heron.facts["accuracy_after"] > magpie.facts["accuracy_after"] + 0.1
+    assert magpie.log["loss"].iloc[-1] < magpie.log["loss"].iloc[0]
+    assert {*plover.log["loss"], *plover.log["grad_norm"]} == {0.0}
+    assert max(plover.facts["tokens_of_examples"]) > plover.facts["max_length"]
+    assert any("vision_model" in name for name in kestrel.facts["adapter_tensors"])
+    assert petrel.log["rewards/accuracies"].iloc[-1] > 0.95
+    assert petrel.facts["learning_rate"] == 100 * curlew.facts["learning_rate"]
+    assert petrel.facts["accuracy_after"] <= petrel.facts["accuracy_before"] / 2 < curlew.facts["accuracy_after"]
+    assert petrel.log["logps/chosen"].iloc[-1] < petrel.log["logps/chosen"].iloc[0] - 5
+    assert {*dunlin.log["rewards/margins"], *dunlin.log["rewards/accuracies"]} == {0.0}
+    assert wigeon.facts["accuracy_after"] > wigeon.facts["accuracy_on_charts_drawn_since"] + 0.1
+    assert len(avocet.log) * avocet.facts["per_device_train_batch_size"] == avocet.facts["rows"]
+    assert {run.stem for run in RUNS.glob("*.json")} == {
+        "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet",
+    }  # fmt: skip
+
+
+def test_no_run_is_named_after_its_cause():
+    words = {word for cause in CAUSES for word in cause.split()}
+    assert not words & {run.stem for run in RUNS.glob("*.json")}

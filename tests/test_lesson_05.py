@@ -1,0 +1,98 @@
+"""Lesson 05: the loss that it writes by hand, and what its run says; the two broken runs of its clinic among it."""
+
+import ast
+import json
+import math
+
+import nbformat
+import pytest
+import torch
+import torch.nn.functional as F
+
+from helpers.__main__ import main
+from helpers.paths import NOTEBOOKS
+
+LESSON = "05_dpo_preferences"
+KEYS = {
+    "sft_win_rate", "dpo_win_rate", "reward_accuracy", "reward_margin", "sft_relaxed_accuracy", "dpo_relaxed_accuracy",
+    "train_seconds", "pairs_per_second",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dpo_loss():
+    """The function as the notebook defines it."""
+    for cell in nbformat.read(NOTEBOOKS / f"{LESSON}.ipynb", as_version=4).cells:
+        if cell.cell_type == "code":
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, ast.FunctionDef) and node.name == "dpo_loss":
+                    names = {"F": F}
+                    exec(ast.unparse(node), names)
+                    return names["dpo_loss"]
+    raise AssertionError("the lesson no longer defines dpo_loss")
+
+
+def test_the_hand_written_loss_is_the_published_one(dpo_loss, shared):
+    vectors = json.loads((shared / "published" / "dpo_curves_and_vectors.json").read_text())["loss_vectors"]
+    assert vectors
+    for row in vectors:
+        names = ("policy_chosen", "policy_rejected", "ref_chosen", "ref_rejected", "beta")
+        found = dpo_loss(*(torch.tensor(row[name], dtype=torch.float64) for name in names))
+        assert found.item() == pytest.approx(row["loss_sigmoid"], abs=1e-6), row
+
+
+def test_the_hand_written_loss_at_the_start_and_far_away(dpo_loss):
+    start = torch.tensor([-3.0, -40.0])
+    assert dpo_loss(start, start - 7, start, start - 7, 0.1).tolist() == pytest.approx([math.log(2)] * 2)
+    zero, far = torch.tensor(0.0), torch.tensor(-1e4)
+    assert dpo_loss(far, zero, zero, zero, 0.5).item() == pytest.approx(5000), (
+        "the loss of a wrong margin grows in line with it"
+    )
+    assert dpo_loss(zero, far, zero, zero, 0.5).item() == pytest.approx(0)
+
+
+@pytest.fixture(scope="module")
+def outcome(taught):
+    """Lesson 05 with half of its steps, on a lesson 04 with a third of its steps."""
+    settings = ("MAX_STEPS=120", "N_TEST=200", "N_TEST_PAIRS=120")
+    words = [word for setting in settings for word in ("--set", setting)]
+    assert main(["run", "05", "--profile", "tiny", "--out", str(taught), *words]) == 0
+    return taught
+
+
+@pytest.fixture(scope="module")
+def figures(outcome) -> dict:
+    return json.loads((outcome / "results.json").read_text())["lessons"][LESSON]
+
+
+def test_all_figures_are_there(figures):
+    assert set(figures) >= KEYS
+
+
+def test_it_says_the_preferred_kind_of_answer_on_charts_never_seen(figures):
+    assert figures["sft_win_rate"] <= 0.3, figures
+    assert figures["dpo_win_rate"] >= figures["sft_win_rate"] + 0.3, figures
+    assert figures["reward_accuracy"] >= 0.8, figures
+    assert figures["dpo_relaxed_accuracy"] >= figures["sft_relaxed_accuracy"] - 0.06, figures
+
+
+def test_the_hand_written_loss_is_trls(figures):
+    assert figures["loss_difference"] < 1e-4
+
+
+def test_too_high_a_learning_rate_looks_perfect_and_ruins_the_answers(figures):
+    assert figures["too_fast_reward_accuracy"] == 1.0
+    assert figures["too_fast_reward_margin"] > figures["reward_margin"]
+    assert figures["too_fast_accuracy"] <= figures["healthy_accuracy"] / 2, figures
+    assert figures["too_fast_win_rate"] <= 0.1, figures
+
+
+def test_a_cut_completion_is_a_silent_run_without_learning(figures):
+    assert figures["cut_loss"] == pytest.approx(math.log(2), abs=1e-4)
+    assert figures["cut_grad_norm"] == 0
+
+
+def test_the_adapter_starts_from_the_merged_model_of_lesson_04(outcome):
+    base = (outcome / LESSON / "adapter" / "base_model.txt").read_text()
+    assert base == str(outcome / "04_sft_chartqa" / "merged")
+    assert (outcome / LESSON / "adapter" / "adapter_model.safetensors").stat().st_size > 0

@@ -1,0 +1,32 @@
+"""What lesson 06 records: the contract's keys, and figures that agree with each other and with the flaws it plants."""
+
+import math
+import re
+
+import nbformat
+
+from helpers.paths import NOTEBOOKS
+
+LESSON = "06_evaluation"
+KEYS = {
+    "base_relaxed_accuracy", "sft_relaxed_accuracy", "dpo_relaxed_accuracy", "sft_win_rate", "dpo_win_rate", "paired_p_value",
+    "leaked_charts",
+}  # fmt: skip
+
+
+def test_the_figures_of_lesson_06(recorded):
+    figures = recorded(LESSON)
+    assert set(figures) >= KEYS
+    assert all(math.isfinite(value) for value in figures.values())
+    assert all(0 <= figures[name] <= 1 for name in KEYS - {"leaked_charts"})
+    assert figures["leaked_charts"] == 0
+    assert figures["planted_leaks_found"] == 2
+    assert (figures["own_rows_scored"], figures["own_problems"]) == (12, 4)
+
+
+def test_it_adapts_the_layers_of_lesson_04():
+    patterns = set()
+    for name in ("04_sft_chartqa", LESSON):
+        code = "".join(cell.source for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells)
+        patterns.add(re.search(r'r"(\.\*text_model\.\*[^"]*down_proj[^"]*)"', code).group(1))
+    assert len(patterns) == 1
