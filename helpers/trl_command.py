@@ -19,7 +19,7 @@ from helpers.prompts import SHORT_ANSWER
 _TURNS = List({"role": Value("string"), "content": Value("string")})
 CONVERSATIONS = Features(images=List(Image()), prompt=_TURNS, completion=_TURNS)
 # Whatever the defaults are on the machine that reads the file, these are said: each of them is a trap.
-_ALWAYS = ("max_length", "activation_checkpointing", "bf16", "fp16", "use_cpu", "seed", "data_seed", "report_to")
+_ALWAYS = ("output_dir", "max_length", "activation_checkpointing", "bf16", "fp16", "use_cpu", "seed", "data_seed")
 
 _FILLED_BY_PEFT = ("base_model_name_or_path", "inference_mode")  # in a config that a trainer has used
 
@@ -57,7 +57,7 @@ def command_settings(config: _BaseConfig, lora: LoraConfig, model: str, data: Pa
         for name, value in config.to_dict().items()
         if name in _ALWAYS or (value != defaults[name] and not name.startswith("gradient_checkpointing"))
     }
-    chosen["report_to"] = chosen["report_to"] or "none"
+    chosen["report_to"] = config.report_to or "none"
     name, revision = locate(model)
     dtype = "bfloat16" if config.bf16 else "float16" if config.fp16 else "float32"
     settings = {"model_name_or_path": name, "dtype": dtype, "dataset_name": str(data)} | chosen

@@ -91,6 +91,8 @@ class _Reader(ast.NodeVisitor):
             signature = inspect.signature(callee)
         except (ValueError, TypeError):
             return
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values()):
+            return
         self.checked += 1
         positional = [None] * sum(not isinstance(argument, ast.Starred) for argument in node.args)
         named = {keyword.arg: None for keyword in node.keywords if keyword.arg}

@@ -77,7 +77,7 @@ def test_the_command_lines_own_dry_run_takes_it_without_token_or_network(monkeyp
     assert "(dry run) Job not submitted." in printed
     assert re.search(r"flavor\s+l4x1", printed)
     assert re.search(r"timeout\s+90m", printed)
-    assert "04_sft_chartqa --repository https://example.org/me/course" in printed
+    assert "04_sft_chartqa --profile gpu --repository https://example.org/me/course --revision abc123" in printed
 
 
 def test_nothing_is_sent_without_submit(monkeypatch):

@@ -63,7 +63,7 @@ def test_the_traps_are_written_even_where_they_are_defaults(tmp_path):
     )
 
 
-@pytest.mark.parametrize("settings", [{"bias": "all"}, {"use_qalora": True}, {"layers_to_transform": [0]}])
+@pytest.mark.parametrize("settings", [{"bias": "all"}, {"use_qalora": True}, {"rank_pattern": {"q_proj": 8}}])
 def test_what_the_command_line_cannot_say_is_refused(tmp_path, settings):
     with pytest.raises(ValueError, match=f"can't say {next(iter(settings))}"):
         command_settings(config(SFTConfig, tmp_path), lora(**settings), "embedded", tmp_path)
