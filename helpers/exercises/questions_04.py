@@ -130,7 +130,7 @@ QUESTIONS = {
                     1 - _image_share(): "that is the share of the others",
                 },
             ),
-            "With `messages` the loss is mostly that of predicting <image> after <image>: it falls, and says little of answers.",
+            "With `messages` the loss is mostly that of predicting <image> after <image>: it falls, and means little.",
         ),
         (
             "The loss falls, and the answers get worse. What is it the loss of? Look at run.facts['first_example'].",
