@@ -282,7 +282,8 @@ def test_the_runs_show_what_they_are_diagnosed_with():
     assert petrel.facts["accuracy_after"] <= petrel.facts["accuracy_before"] / 2 < curlew.facts["accuracy_after"]
     assert petrel.log["logps/chosen"].iloc[-1] < petrel.log["logps/chosen"].iloc[0] - 5
     assert {*dunlin.log["rewards/margins"], *dunlin.log["rewards/accuracies"]} == {0.0}
-    assert wigeon.facts["accuracy_after"] > wigeon.facts["accuracy_on_charts_drawn_since"] + 0.1
+    seen = {picture for picture, _ in wigeon.facts["training_rows"]}
+    assert sum(picture in seen for picture, _ in wigeon.facts["test_rows"]) >= len(wigeon.facts["test_rows"]) / 2
     assert {run.stem for run in RUNS.glob("*.json")} == {
         "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon",
     }  # fmt: skip

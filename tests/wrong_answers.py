@@ -429,8 +429,8 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         ({"questions": 3842}, "p (1 - p), not p"),
     ],
     ("06_evaluation", "q4"): [
-        (diagnosis("wigeon", "nothing is wrong", 24), "about that on the test set"),
-        (diagnosis("wigeon", "learning rate too high", 24), "high on one of them"),
+        (diagnosis("wigeon", "nothing is wrong", 24), "compare the rows of the two sets"),
+        (diagnosis("wigeon", "learning rate too high", 24), "would be poor"),
         (diagnosis("wigeon", "contaminated test set", 48), "compare the pictures' fingerprints"),
         (diagnosis("wigeon", "contaminated test set", 1), "too small"),
     ],
