@@ -1,11 +1,18 @@
-"""The commands that score a model on public benchmarks with lmms-eval, so that others can compare theirs."""
+"""Score a model on public benchmarks with lmms-eval, so that others can compare theirs: the command, and its launcher.
+
+``python -m helpers.benchmarks`` takes lmms-eval's own options and starts it with two things mended in its class for any
+transformers model: it hands every processor an empty list of ``audios``, which transformers 5 refuses by name; and it looks
+for the model's type where transformers keeps configurations, finds none, and loads a model that can't generate.
+"""
 
 import shlex
 from pathlib import Path
 
+from transformers import AutoModelForImageTextToText, ProcessorMixin
+
 from helpers.prompts import SHORT_ANSWER
 
-LMMS_EVAL = "lmms-eval==0.7.3"  # the release whose options and task these commands were checked against
+LMMS_EVAL = "lmms-eval==0.7.3"  # the release whose options, class and task were checked
 
 
 def lmms_eval_command(model: str | Path, output: str | Path, limit: int | None = None, task: str = "chartqa") -> str:
@@ -16,7 +23,33 @@ def lmms_eval_command(model: str | Path, output: str | Path, limit: int | None =
     the first question: the batch size is 1.
     """
     settings = f"pretrained={model},system_prompt={SHORT_ANSWER}"
-    words = ["python", "-m", "lmms_eval", "--model", "huggingface", "--model_args", settings, "--tasks", task]
+    words = ["python", "-m", "helpers.benchmarks", "--model", "huggingface", "--model_args", settings, "--tasks", task]
     words += ["--batch_size", "1", "--log_samples", "--output_path", str(output)]
     words += ["--limit", str(limit)] if limit else []
     return shlex.join(words)
+
+
+def leave_out_empty_audios() -> None:
+    """From now on a processor's empty ``audios`` and ``videos`` are as if they were not given."""
+    original = ProcessorMixin.__call__
+
+    def call(self, *args, **kwargs):
+        for name in ("audios", "videos"):
+            if name in kwargs and not kwargs[name]:
+                del kwargs[name]
+        return original(self, *args, **kwargs)
+
+    ProcessorMixin.__call__ = call
+
+
+def main() -> None:
+    from lmms_eval.cli.dispatch import main as lmms_eval
+    from lmms_eval.models.chat import huggingface
+
+    huggingface.AutoModel = AutoModelForImageTextToText  # what it falls back to for every model
+    leave_out_empty_audios()
+    lmms_eval()
+
+
+if __name__ == "__main__":
+    main()

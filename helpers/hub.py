@@ -55,9 +55,10 @@ def fetch(name: str, kind: str, patterns: tuple[str, ...]) -> Path:
         ignored = ["*/*"] if kind == "model" else None  # other formats of the same weights, such as onnx/
         return Path(
             snapshot_download(
-                repository, repo_type=kind, revision=revision or None, allow_patterns=list(patterns), ignore_patterns=ignored
+                repository, repo_type=kind, revision=revision or None, allow_patterns=list(patterns), ignore_patterns=ignored,
+                max_workers=1,  # where one thread loses its connection, hub 2.4 closes the client that the others are using
             )
-        )
+        )  # fmt: skip
 
     try:
         folder = _patiently(download)
@@ -102,7 +103,8 @@ def explain(error: BaseException, name: str, kind: str) -> str:
         return f"there is no folder {repository} here and no public {kind} on the hub ({status}). Check the spelling at {page}."
     if any(isinstance(link, OfflineModeIsEnabled) for link in chain):
         return (
-            f"{repository} is not in the cache, and HF_HUB_OFFLINE keeps it from being downloaded. Unset HF_HUB_OFFLINE once."
+            f"{repository} is neither a folder here nor in the cache, and HF_HUB_OFFLINE keeps it from being downloaded. Unset "
+            "HF_HUB_OFFLINE once."
         )
     if status in (408, 429, *_DOWN):
         return (
@@ -116,8 +118,8 @@ def explain(error: BaseException, name: str, kind: str) -> str:
         )
     if kinds & {"LocalEntryNotFoundError", "IncompleteSnapshotError"}:
         return (
-            f"{constants.ENDPOINT} can't be reached, and {repository} is not (or not whole) in the cache. Check the network, "
-            "then run the same command again: finished files are kept."
+            f"{constants.ENDPOINT} can't be reached, and {repository} is neither a folder here nor whole in the cache. Check "
+            "the network, then run the same command again: finished files are kept."
         )
     return f"{repository} could not be downloaded ({type(error).__name__}: {error}). Look at its page, {page}."
 

@@ -7,8 +7,9 @@ Read from lmms-eval 0.7.3: ``parse_eval_args`` in ``lmms_eval/__main__.py``, the
 import shlex
 
 import pytest
+from transformers import ProcessorMixin
 
-from helpers.benchmarks import lmms_eval_command
+from helpers.benchmarks import leave_out_empty_audios, lmms_eval_command
 from helpers.data import load_chartqa
 from helpers.prompts import SHORT_ANSWER, chat
 
@@ -23,7 +24,7 @@ TASKS = {"chartqa", "chartqa_lite"}
 
 def words(*arguments, **settings) -> dict[str, str]:
     python, module, name, *rest = shlex.split(lmms_eval_command(*arguments, **settings))
-    assert (python, module, name) == ("python", "-m", "lmms_eval")
+    assert (python, module, name) == ("python", "-m", "helpers.benchmarks")
     starts = [at for at, word in enumerate(rest) if word.startswith("--")]
     return {rest[at]: " ".join(rest[at + 1 : end]) for at, end in zip(starts, [*starts[1:], len(rest)], strict=True)}
 
@@ -43,13 +44,18 @@ def test_folders_with_blanks_stay_one_word():
     assert words("my runs/merged", "my runs/out")["--output_path"] == "my runs/out"
 
 
-def test_the_processor_takes_what_lmms_eval_hands_over(processor):
+def test_the_processor_takes_what_lmms_eval_hands_over(processor, monkeypatch):
     """Its class passes one flat list of pictures and empty lists of videos and audios: right for one question at a time."""
     row = load_chartqa("embedded", "test", 1)[0]
     text = processor.apply_chat_template(chat(row["query"], SHORT_ANSWER), tokenize=False, add_generation_prompt=True)
-    handed = processor(text=[text], padding=True, return_tensors="pt", images=[row["image"]], videos=[], audios=[])
     ours = processor(text=[text], padding=True, return_tensors="pt", images=[[row["image"]]])
-    assert handed["input_ids"].tolist() == ours["input_ids"].tolist()
-    assert handed["pixel_values"].equal(ours["pixel_values"])
+    handed = {"padding": True, "return_tensors": "pt", "videos": [], "audios": []}
+    with pytest.raises(ValueError, match="audios"):  # when this no longer fails, the launcher has nothing left to do
+        processor(text=[text], images=[row["image"]], **handed)
+    monkeypatch.setattr(ProcessorMixin, "__call__", ProcessorMixin.__call__)  # put back after the test
+    leave_out_empty_audios()
+    found = processor(text=[text], images=[row["image"]], **handed)
+    assert found["input_ids"].tolist() == ours["input_ids"].tolist()
+    assert found["pixel_values"].equal(ours["pixel_values"])
     with pytest.raises(ValueError, match="image"):
-        processor(text=[text] * 2, padding=True, return_tensors="pt", images=[row["image"]] * 2, videos=[], audios=[])
+        processor(text=[text] * 2, images=[row["image"]] * 2, **handed)

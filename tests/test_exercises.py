@@ -268,23 +268,24 @@ def test_the_index_refuses_an_exercise_without_its_header(tmp_path):
 
 def test_the_runs_show_what_they_are_diagnosed_with():
     """What makes each diagnosis the right one, in the committed logs."""
-    heron, magpie, plover, kestrel, petrel, curlew, dunlin, wigeon, avocet = map(
-        read_run, ("heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet")
+    heron, magpie, plover, kestrel, petrel, curlew, dunlin, wigeon = map(
+        read_run, ("heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon")
     )
     assert heron.facts["accuracy_after"] > magpie.facts["accuracy_after"] + 0.1
     assert magpie.log["loss"].iloc[-1] < magpie.log["loss"].iloc[0]
     assert {*plover.log["loss"], *plover.log["grad_norm"]} == {0.0}
     assert max(plover.facts["tokens_of_examples"]) > plover.facts["max_length"]
     assert any("vision_model" in name for name in kestrel.facts["adapter_tensors"])
-    assert petrel.log["rewards/accuracies"].iloc[-1] > 0.95
+    assert petrel.log["rewards/accuracies"].iloc[-1] > 0.6
+    assert petrel.log["rewards/margins"].iloc[-1] > 1
     assert petrel.facts["learning_rate"] == 100 * curlew.facts["learning_rate"]
     assert petrel.facts["accuracy_after"] <= petrel.facts["accuracy_before"] / 2 < curlew.facts["accuracy_after"]
     assert petrel.log["logps/chosen"].iloc[-1] < petrel.log["logps/chosen"].iloc[0] - 5
     assert {*dunlin.log["rewards/margins"], *dunlin.log["rewards/accuracies"]} == {0.0}
-    assert wigeon.facts["accuracy_after"] > wigeon.facts["accuracy_on_charts_drawn_since"] + 0.1
-    assert len(avocet.log) * avocet.facts["per_device_train_batch_size"] == avocet.facts["rows"]
+    seen = {picture for picture, _ in wigeon.facts["training_rows"]}
+    assert sum(picture in seen for picture, _ in wigeon.facts["test_rows"]) >= len(wigeon.facts["test_rows"]) / 2
     assert {run.stem for run in RUNS.glob("*.json")} == {
-        "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet",
+        "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon",
     }  # fmt: skip
 
 

@@ -25,17 +25,11 @@ environment.CACHE = Path(sys.argv[1])
 from helpers.__main__ import main
 raise SystemExit(main(sys.argv[2:]))
 """
+LESSONS = ("04", "05")
 SMALL = {  # what a few steps on the CPU need; everything else is the profile's
-    "04": {
-        "DEVICE": "cpu",
-        "N_TRAIN": 16,
-        "N_VAL": 4,
-        "N_TEST": 8,
-        "MAX_STEPS": 2,
-        "EVAL_STEPS": 1,
-        "GRADIENT_ACCUMULATION": 2,
-    },
-}
+    "DEVICE": "cpu", "MAX_STEPS": 2, "EVAL_STEPS": 1, "N_TRAIN": 16, "N_VAL": 4, "N_TEST": 8,
+    "N_PAIRS": 8, "N_TEST_PAIRS": 8, "CLINIC_STEPS": 1, "N_CLINIC": 4,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -49,35 +43,34 @@ def hub():
         yield hub
 
 
-def run(hub, cache, lesson, profile, out, **settings):
-    words = [word for name, value in (SMALL[lesson] | settings).items() for word in ("--set", f"{name}={value}")]
-    command = [sys.executable, "-c", RUN, str(cache), "run", lesson, "--profile", profile, "--out", str(out), *words]
+def run(hub, cache, profile, out, **settings):
+    words = [word for name, value in (SMALL | settings).items() for word in ("--set", f"{name}={value}")]
+    command = [sys.executable, "-c", RUN, str(cache), "run", *LESSONS, "--profile", profile, "--out", str(out), *words]
     done = subprocess.run(command, env=environment(hub.endpoint, cache), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return json.loads((out / "results.json").read_text())
 
 
-@pytest.mark.parametrize("lesson", SMALL)
 @pytest.mark.parametrize("profile", ["t4", "gpu"])
-def test_a_lesson_of_a_gpu_profile_runs_on_the_cpu(hub, cache, tmp_path, lesson, profile):
-    results = run(hub, cache, lesson, profile, tmp_path)
-    (name,) = results["lessons"]
-    tested = choose_precision(load_profile(profile)["PRECISION"], detect("cpu"))[0]
-    assert results["environment"]["precision_tested"] == tested
+def test_the_lessons_of_a_gpu_profile_run_on_the_cpu(hub, cache, tmp_path, profile):
+    wanted = load_profile(profile)
+    results = run(hub, cache, profile, tmp_path)
+    assert [name[:2] for name in results["lessons"]] == list(LESSONS)
+    assert results["environment"]["precision_tested"] == choose_precision(wanted["PRECISION"], detect("cpu"))[0]
     assert (results["environment"]["profile"], results["environment"]["device"]) == (profile, "cpu")
-    executed = nbformat.read(tmp_path / f"{name}.ipynb", as_version=4).metadata.papermill.parameters
-    assert {key: executed[key] for key in ("MODEL", "DATASET", "QUANTIZATION")} == {
-        key: load_profile(profile)[key] for key in ("MODEL", "DATASET", "QUANTIZATION")
-    }
-    assert (
-        json.loads((tmp_path / name / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"]
-        == (load_profile(profile)["MODEL"].partition("@")[0])
-    )
-    assert any("GET" in request and "model.safetensors" in request for request in hub.requests)
+    for name in results["lessons"]:
+        executed = nbformat.read(tmp_path / f"{name}.ipynb", as_version=4).metadata.papermill.parameters
+        asked = [key for key in ("MODEL", "DATASET", "PREFERENCES", "QUANTIZATION") if key in executed]
+        assert len(asked) >= 3
+        assert {key: executed[key] for key in asked} == {key: wanted[key] for key in asked}
+    adapter = json.loads((tmp_path / "04_sft_chartqa" / "adapter" / "adapter_config.json").read_text())
+    assert adapter["base_model_name_or_path"] == wanted["MODEL"].partition("@")[0]
+    for file in ("model.safetensors", ".parquet"):
+        assert any(request.startswith("GET") and file in request for request in hub.requests), "nothing came from the hub"
 
 
-def test_with_everything_in_the_cache_no_network_is_needed_and_float16_is_owned_up_to(hub, cache, tmp_path):
+def test_with_all_in_the_cache_no_network_is_needed_and_float16_is_owned_up_to(hub, cache, tmp_path):
     """After the tests above. On a CPU float16 silently trains in float32: the results say which it was."""
     hub.stop()
-    results = run(hub, cache, "04", "t4", tmp_path, PRECISION="float16")
+    results = run(hub, cache, "t4", tmp_path, PRECISION="float16")
     assert results["environment"]["precision_tested"] == "float32"

@@ -429,9 +429,9 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
         ({"questions": 3842}, "p (1 - p), not p"),
     ],
     ("06_evaluation", "q4"): [
-        (diagnosis("wigeon", "nothing is wrong", 40), "about that on the test set"),
-        (diagnosis("wigeon", "learning rate too high", 40), "high on one of them"),
-        (diagnosis("wigeon", "contaminated test set", 80), "compare the pictures' fingerprints"),
+        (diagnosis("wigeon", "nothing is wrong", 24), "compare the rows of the two sets"),
+        (diagnosis("wigeon", "learning rate too high", 24), "would be poor"),
+        (diagnosis("wigeon", "contaminated test set", 48), "compare the pictures' fingerprints"),
         (diagnosis("wigeon", "contaminated test set", 1), "too small"),
     ],
     ("07_scaling_out", "q1"): [
@@ -462,12 +462,6 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
             returns("newest_checkpoint(f, m): return max((n for n in f if m in f[n]), key=lambda n: int(n.split('-')[1]))"),
             "ValueError",
         ),
-    ],
-    ("07_scaling_out", "q4"): [
-        (diagnosis("avocet", "nothing is wrong", 1), "count the steps"),
-        (diagnosis("avocet", "learning rate too low", 1), "doesn't fit the command"),
-        (diagnosis("avocet", "one process instead of two", 2), "what was asked for"),
-        (diagnosis("avocet", "completion cut away", 1), "would be 0.0"),
     ],
 }
 

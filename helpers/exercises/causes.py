@@ -9,5 +9,4 @@ CAUSES = (
     "learning rate too low",
     "chosen equal to rejected",
     "contaminated test set",
-    "one process instead of two",
 )

@@ -109,8 +109,7 @@ QUESTIONS = {
             "magpie",
             "image tokens in the loss",
             {
-                "nothing is wrong": "the loss falls as in the healthy run, and more: but compare what the two can do "
-                "afterwards",
+                "nothing is wrong": "the loss falls, as the healthy run's does: but compare what the two can do afterwards",
                 "completion cut away": "then the loss would be 0.0 from the first step on, and the gradient too",
                 "learning rate too high": "the loss falls smoothly, and the gradient's norm shrinks: no sign of steps "
                 "too large",
@@ -131,10 +130,10 @@ QUESTIONS = {
                     1 - _image_share(): "that is the share of the others",
                 },
             ),
-            "With `messages` the loss is mostly that of predicting <image> after <image>: it falls quickly and means little.",
+            "With `messages` the loss is mostly that of predicting <image> after <image>: it falls, and means little.",
         ),
         (
-            "The loss falls further than the healthy run's. What is it the loss of? Look at run.facts['first_example'].",
+            "The loss falls, and the answers get worse. What is it the loss of? Look at run.facts['first_example'].",
             "Each entry is a token and whether it is trained on. Divide the trained '<image>' by all that are trained.",
         ),
     ),

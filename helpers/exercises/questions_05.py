@@ -161,8 +161,7 @@ QUESTIONS = {
             "petrel",
             "learning rate too high",
             {
-                "nothing is wrong": "margin and reward accuracy are splendid: now read what the model says, and its "
-                "log-probabilities",
+                "nothing is wrong": "most pairs are ranked right, with a margin: now read what the model says",
                 "chosen equal to rejected": "then margin and accuracy would be 0, and the loss would stay at 0.6931",
                 "completion cut away": "then the loss would stay at 0.6931 and the log-probabilities at 0",
                 "contaminated test set": "a leak makes figures too good; here the accuracy on charts has collapsed",
@@ -179,8 +178,7 @@ QUESTIONS = {
                     _fall("petrel", "logps/rejected"): "those are the rejected answers: that they become unlikely is the "
                     "purpose",
                     _fall("curlew", "logps/chosen"): "that is the other run, curlew",
-                    -_fall("petrel", "rewards/margins"): "that is what the margin gained; it is splendid, and says "
-                    "nothing of this",
+                    -_fall("petrel", "rewards/margins"): "that is what the margin gained; it says nothing of this",
                 },
             ),
             "The margin only compares. If the *chosen* answers become unlikely as well, the model says neither: look at "

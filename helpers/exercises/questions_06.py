@@ -232,9 +232,10 @@ QUESTIONS = {
             "wigeon",
             "contaminated test set",
             {
-                "nothing is wrong": "then the accuracy on charts drawn since would be about that on the test set",
-                "image tokens in the loss": "then the accuracy would have stayed where it was",
-                "learning rate too high": "then the accuracy would be poor on both sets; it is high on one of them",
+                "nothing is wrong": "both accuracies look alike, and the curve is healthy: now compare the rows of the "
+                "two sets",
+                "image tokens in the loss": "then the accuracy would not have risen",
+                "learning rate too high": "then the loss would not fall so far, and the accuracy would be poor",
                 "completion cut away": "then nothing would have been learnt; something was",
             },
             Number(
@@ -251,12 +252,13 @@ QUESTIONS = {
                     len(read_run("wigeon").facts["test_rows"]): "those are all; compare the pictures' fingerprints",
                 },
             ),
-            "Split by picture, before anything else, and compare fingerprints of what you train on with what you test "
+            "A leak of half the test set, and the score shows nothing of it. Split by picture, before anything else, and "
+            "compare fingerprints of what you train on with what you test "
             "on: one line "
             "of code, and no figure is believed without it.",
         ),
         (
-            "Two accuracies of the same model on two sets that should be alike. What did it know of the first?",
+            "No curve will tell you. Which of the test charts did the model see in its training?",
             "Put the fingerprints (the first entry of each row) of run.facts['training_rows'] into a set; count the test "
             "rows whose "
             "fingerprint is in it.",
