@@ -52,15 +52,18 @@ def show_label_mask(tokens: list[str], kinds: list[str], title: str) -> None:
 
 def plot_charts(rows, columns: int = 4):
     """A grid of charts; ``rows`` have ``image`` and ``text``, the lines written underneath."""
+    texts = ["\n".join(textwrap.fill(line, 35) for line in row["text"].splitlines()) for row in rows]
     height = -(-len(rows) // columns)
-    figure, axes = plt.subplots(height, columns, figsize=(3.1 * columns, 3.9 * height), squeeze=False)
+    chart, text_height = 2.5, 0.2 + 0.17 * max(text.count("\n") + 1 for text in texts)  # inches
+    tall = height * (chart + text_height)
+    figure, axes = plt.subplots(height, columns, figsize=(3.1 * columns, tall), squeeze=False)
+    figure.subplots_adjust(0, text_height / tall, 1, 1, wspace=0.05, hspace=text_height / chart)
     for ax in axes.flat:
         ax.axis("off")
-    for ax, row in zip(axes.flat, rows, strict=False):
+    for ax, row, text in zip(axes.flat, rows, texts, strict=False):
         ax.imshow(row["image"])
-        text = "\n".join(textwrap.fill(line, 38) for line in row["text"].splitlines())
+        ax.set_anchor("S")
         ax.set_title(text, fontsize=9, loc="left", y=-0.02, va="top", family="monospace")
-    figure.tight_layout()
     return figure
 
 

@@ -27,7 +27,8 @@ def test_the_command_prints_the_table_and_no_secret(online, capsys):
     assert main(["doctor"]) == 0
     table = capsys.readouterr().out
     assert max(map(len, table.splitlines())) < 160
-    for words in ("python ", "torch ", "transformers ", "device ", "precision ", "main memory ", "disk ", "cache ", "auto ", *NAMES):
+    rows = ("python ", "torch ", "transformers ", "device ", "precision ", "main memory ", "disk ", "cache ", "auto ")
+    for words in (*rows, *NAMES):
         assert any(line.startswith(f"  {words}") for line in table.splitlines()), words
     assert f"{online.endpoint} serves the profiles' model" in table
     assert "token              set (not shown here)" in table
