@@ -59,13 +59,16 @@ def test_a_training_that_is_killed_again_and_again_ends_like_one_that_was_not(un
     while kills < KILLS or inside < INSIDE_SAVING or not finished:
         process = train(tmp_path)
         aim_at_saving = kills % 2 == 0
-        began = None
-        pause = draw.uniform(0, 3)
+        began, known = None, markers(tmp_path)
+        pause, saves_to_pass = draw.uniform(0, 3), draw.randint(0, 2)
         stop = kills >= KILLS and inside >= INSIDE_SAVING  # enough: let this one run to its end
         while process.poll() is None and not stop:
             if began is None and "it/s" in (tmp_path / "output.txt").read_text():
                 began = time.monotonic()  # the progress bar moves: it trains
-            hit = unfinished(tmp_path) and began is not None if aim_at_saving else began and time.monotonic() - began > pause
+            if aim_at_saving:
+                hit = began and unfinished(tmp_path) and len(markers(tmp_path) - known) >= saves_to_pass
+            else:
+                hit = began and time.monotonic() - began > pause
             if hit:
                 process.send_signal(signal.SIGKILL)
                 process.wait()

@@ -10,8 +10,7 @@ from helpers.paths import PROFILES
 from helpers.profiles import NAMES, fill_parameters, load_profile, pick_profile
 
 TEXT = {"PROFILE", "MODEL", "DATASET", "DEVICE", "PRECISION", "QUANTIZATION", "QUESTION", "LORA_RANKS", "PLAN_MODEL"}
-TEXT |= {"TRACKING"}
-TEXT |= {"PREFERENCES"}
+TEXT |= {"PREFERENCES", "TRACKING"}
 
 
 @pytest.mark.parametrize("name", NAMES)
