@@ -268,8 +268,8 @@ def test_the_index_refuses_an_exercise_without_its_header(tmp_path):
 
 def test_the_runs_show_what_they_are_diagnosed_with():
     """What makes each diagnosis the right one, in the committed logs."""
-    heron, magpie, plover, kestrel, petrel, curlew, dunlin, wigeon = map(
-        read_run, ("heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon")
+    heron, magpie, plover, kestrel, petrel, curlew, dunlin, wigeon, avocet = map(
+        read_run, ("heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet")
     )
     assert heron.facts["accuracy_after"] > magpie.facts["accuracy_after"] + 0.1
     assert magpie.log["loss"].iloc[-1] < magpie.log["loss"].iloc[0]
@@ -284,8 +284,9 @@ def test_the_runs_show_what_they_are_diagnosed_with():
     assert {*dunlin.log["rewards/margins"], *dunlin.log["rewards/accuracies"]} == {0.0}
     seen = {picture for picture, _ in wigeon.facts["training_rows"]}
     assert sum(picture in seen for picture, _ in wigeon.facts["test_rows"]) >= len(wigeon.facts["test_rows"]) / 2
+    assert len(avocet.log) * avocet.facts["per_device_train_batch_size"] == avocet.facts["rows"]
     assert {run.stem for run in RUNS.glob("*.json")} == {
-        "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon",
+        "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet",
     }  # fmt: skip
 
 

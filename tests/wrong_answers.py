@@ -463,6 +463,12 @@ WRONG: dict[tuple[str, str], list[tuple[dict, str]]] = {
             "ValueError",
         ),
     ],
+    ("07_scaling_out", "q4"): [
+        (diagnosis("avocet", "nothing is wrong", 1), "count the steps"),
+        (diagnosis("avocet", "learning rate too low", 1), "doesn't fit the command"),
+        (diagnosis("avocet", "one process instead of two", 2), "what was asked for"),
+        (diagnosis("avocet", "completion cut away", 1), "would be 0.0"),
+    ],
 }
 
 ALSO_RIGHT: dict[tuple[str, str], list[dict]] = {

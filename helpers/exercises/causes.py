@@ -9,4 +9,5 @@ CAUSES = (
     "learning rate too low",
     "chosen equal to rejected",
     "contaminated test set",
+    "one process instead of two",
 )

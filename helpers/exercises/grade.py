@@ -45,6 +45,8 @@ def grade(submissions: Path, source: Path = SOURCE) -> list[Grade]:
         # The kernels inherit these: the course is found, and the instructor's own caches and progress stay as they are.
         paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         os.environ.update(caches(), HF_HUB_OFFLINE="1", PYTHONPATH=paths, COURSE_PROGRESS=f"{course}/progress.json")
+        # nbgrader calls alembic by its name, and an environment that isn't activated isn't on the path.
+        os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
         api = _open_course(Path(course), names, source)
         for number, student in enumerate(students):  # nbgrader's ids are plain; a folder may be called anything
             _hand_in(Path(course), f"s{number}", submissions / student, names)

@@ -1,7 +1,8 @@
 """What the exercises of lesson 07 check: settings for the command line, several processes, and what to resume from."""
 
-from helpers.exercises.checks import Case, Function, Value
+from helpers.exercises.checks import Case, Diagnosis, Function, Number, Value
 from helpers.exercises.exercise import Question
+from helpers.exercises.runs import read_run
 
 BROKEN = {
     "use_peft": False,
@@ -72,6 +73,12 @@ def _targets_problem(settings: dict, targets) -> str | None:
         return "that adapts layers outside the text model too"
     ends = {name.rpartition(".")[2] for name in count.modules("text")}
     return None if ends == {"q_proj", "v_proj"} else f"adapted are {', '.join(sorted(ends))}; asked are q_proj and v_proj"
+
+
+def _processes() -> int:
+    facts, log = read_run("avocet").facts, read_run("avocet").log
+    at_once = facts["per_device_train_batch_size"] * facts["gradient_accumulation_steps"]
+    return facts["num_train_epochs"] * facts["rows"] // (at_once * len(log))
 
 
 _TWO = {"checkpoint-90": ["model", "done"], "checkpoint-100": ["model", "done"]}
@@ -165,6 +172,36 @@ QUESTIONS = {
         (
             "First leave out what is not whole, then take the highest number.",
             "max(..., key=lambda name: int(name.rpartition('-')[2]), default=None) over the names whose files hold the marker.",
+        ),
+    ),
+    "q4": Question(
+        Diagnosis(
+            "avocet",
+            "one process instead of two",
+            {
+                "nothing is wrong": "count the steps: two processes would have gone through the rows in half as many",
+                "learning rate too low": "the loss falls; it is the number of steps that doesn't fit the command",
+                "learning rate too high": "the loss falls; it is the number of steps that doesn't fit the command",
+                "completion cut away": "then the loss would be 0.0",
+            },
+            Number(
+                "avocet_evidence",
+                _processes,
+                "processes",
+                "",
+                mistakes=lambda: {
+                    2: "that is what was asked for; how many does the number of steps say?",
+                    len(read_run("avocet").log): "that is the number of steps: how many rows did each take?",
+                    read_run("avocet").facts["per_device_train_batch_size"]: "that is what one process takes at once",
+                },
+            ),
+            "The command returned 0 and printed nothing unusual. Let a training say its world size, and compare it with "
+            "what you "
+            "asked for.",
+        ),
+        (
+            "One epoch over run.facts['rows'] rows. How many steps should two processes need?",
+            "rows = steps * per_device_train_batch_size * processes: solve for the processes.",
         ),
     ),
 }
