@@ -19,6 +19,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 collect_ignore = ["exercises/source"]  # generated from it are the two sets that are run
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups, and before -m reads the marks
 def pytest_collection_modifyitems(items):
     """Who runs beside whom under pytest-xdist, and in which order.
 
