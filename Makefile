@@ -23,7 +23,7 @@ course: setup
 	@$(VENV_PYTHON) -m helpers run $(LESSONS) --profile $(PROFILE)
 
 test: setup
-	@$(VENV_PYTHON) -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	@$(VENV_PYTHON) -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 lab: setup
 	@$(VENV_PYTHON) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks

@@ -19,26 +19,41 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 collect_ignore = ["exercises/source"]  # generated from it are the two sets that are run
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups, and before -m reads the marks
-def pytest_collection_modifyitems(items):
-    """Who runs beside whom under pytest-xdist, and in which order.
+# Files that read what the notebooks' own tests have recorded, and files that share one training.
+_READ_RECORDS = ("test_lesson_06.py", "test_lessons_00_02.py", "test_prose_numbers.py")
+_SHARE_A_TRAINING = ("test_learning.py", "test_lesson_05.py")
 
-    The notebooks stay together and in order, since a lesson may start from what an earlier one made. Tests of recorded
-    figures follow them: they read what the notebooks' own tests leave, instead of running lessons anew. Tests of what was
-    taught share one training, and every other file stays together for the sake of its fixtures. The exercises run in kernels
-    of their own only in the soak test: tests/test_exercises.py runs their cells in its process.
-    """
+
+@pytest.hookimpl(tryfirst=True)  # before -m reads the marks
+def pytest_collection_modifyitems(items):
+    """The longest first. The exercises run in kernels of their own only in the soak test: tests/test_exercises.py runs their
+    cells in its process."""
     for item in items:
         if item.path.is_relative_to(ROOT / "exercises"):
             item.add_marker(pytest.mark.slow)
-        group = "lessons" if _of_lessons(item) else "taught" if "taught" in _fixtures(item) else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: (not _of_lessons(item), "recorded" in _fixtures(item), "taught" not in _fixtures(item)))
+    order = {"notebooks": 0, "records": 1, "taught": 2}
+    items.sort(key=lambda item: order.get(_kind(item.path.name), 3))
 
 
-def _of_lessons(item) -> bool:
-    return item.path.suffix == ".ipynb" or "recorded" in _fixtures(item)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Who runs beside whom under pytest-xdist.
+
+    The notebooks stay together and in order, since a lesson may start from what an earlier one made, and tests of recorded
+    figures follow them: they read what the notebooks' tests leave, instead of running lessons anew. Every other file stays
+    together for the sake of its fixtures. (``--dist loadgroup``, made for this, does nothing under pytest 9.2.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            kind = _kind(nodeid.split("::")[0].rsplit("/", 1)[-1])
+            return "lessons" if kind in ("notebooks", "records") else kind
+
+    return Files(config, log)
 
 
-def _fixtures(item) -> tuple[str, ...]:
-    return getattr(item, "fixturenames", ())
+def _kind(file: str) -> str:
+    if file.endswith(".ipynb"):
+        return "notebooks"
+    return "records" if file in _READ_RECORDS else "taught" if file in _SHARE_A_TRAINING else file
