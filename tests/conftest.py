@@ -72,3 +72,21 @@ def taught(tmp_path_factory) -> Path:
     words = [word for setting in settings for word in ("--set", setting)]
     assert main(["run", "04", "--profile", "tiny", "--out", str(out), *words]) == 0
     return out
+
+
+@pytest.fixture
+def named_or_skipped(capsys) -> Callable[[Callable, Path, str], None]:
+    """A check of a loader on twelve rows of which number 6 is bad: it is named, in these words, or skipped and said so."""
+
+    def check(load: Callable, folder: Path, words: str) -> None:
+        from helpers.rows import BadRowError
+
+        with pytest.raises(BadRowError, match=words) as caught:
+            load(folder, "train")
+        assert caught.value.row == 6
+        assert len(load(folder, "train", on_error="skip")) == 11
+        printed = capsys.readouterr().out
+        assert "skipped 1 of 12" in printed
+        assert "row 6" in printed
+
+    return check
