@@ -1,7 +1,7 @@
 """The runs whose logs the exercises diagnose: really trained, on the embedded model, one mistake each.
 
-``python -m helpers.exercises.make_runs [NAME ...]`` trains them anew into ``exercises/runs/``, minutes on two cores, after
-lesson 04 has been run. The names say nothing about the mistake: they stand in the exercises.
+``python -m helpers.exercises.make_runs [NAME ...]`` trains them anew into ``exercises/runs/``, minutes on two cores, from
+what lesson 04 made. The names say nothing about the mistake: they stand in the exercises.
 """
 
 import copy
@@ -21,11 +21,11 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from helpers.data import load_chartqa, load_preferences, to_rgb
+from helpers.earlier import made_by
 from helpers.evaluation import generate_answers, relaxed_accuracy
 from helpers.exercises.runs import RUNS
 from helpers.exercises.trials import TEXT_LAYERS, prompt_and_completion
 from helpers.models import load_model, load_processor
-from helpers.paths import output_folder
 from helpers.prompts import SHORT_ANSWER
 from helpers.record import read_results
 
@@ -121,10 +121,7 @@ def heron():
 
 
 def _lesson_04() -> Path:
-    folder = output_folder("tiny") / "04_sft_chartqa"
-    if not (folder / "merged").is_dir():
-        raise SystemExit(f"{folder} is not there: python -m helpers run 04 --profile tiny, then this command again")
-    return folder
+    return made_by("04_sft_chartqa", "merged", "tiny").parent
 
 
 def magpie():
