@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,9 @@ class Exercise:
 
     def check(self) -> Result:
         """Judge what stands in the notebook now."""
-        result = self.question.check.judge(self.namespace)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # nbgrader gives no points to a cell that wrote to stderr
+            result = self.question.check.judge(self.namespace)
         if result:
             mark_solved(self.notebook, self.name)
         return result
