@@ -1,16 +1,19 @@
 """The settings file says exactly what the notebook's objects say, as TRL's own parser reads it back; so does the data."""
 
+import json
+import math
+
 import pytest
 import torch
 import yaml
 from datasets import load_dataset
 from peft import LoraConfig
-from trl import DPOConfig, SFTConfig, get_peft_config, get_quantization_config
+from trl import DPOConfig, DPOTrainer, SFTConfig, get_peft_config, get_quantization_config
 from trl.scripts import dpo, sft
 
 from helpers.commands import run_command
-from helpers.data import load_chartqa
-from helpers.models import quantization_config
+from helpers.data import load_chartqa, load_preferences
+from helpers.models import load_model, load_processor, quantization_config
 from helpers.profiles import NAMES, load_profile
 from helpers.trl_command import as_conversations, command_settings, save_conversations, write_settings
 
@@ -99,3 +102,29 @@ def test_a_command_that_fails_says_how_it_ended():
     with pytest.raises(RuntimeError, match=r"ended with 3:\n.*why"):
         run_command("python", "-c", "import sys; print('why'); sys.exit(3)")
     assert run_command("python", "-c", "import os; print(os.environ['X'])", X="y").strip() == "y"
+
+
+@pytest.mark.slow
+def test_trl_dpo_on_saved_pairs_has_the_notebooks_losses(tmp_path):
+    pairs = load_preferences("embedded", "train", 8)
+    (tmp_path / "pairs").mkdir()
+    pairs.with_format(None).select_columns(["images", "prompt", "chosen", "rejected"]).to_parquet(
+        tmp_path / "pairs" / "train.parquet"
+    )
+    said = config(DPOConfig, tmp_path, per_device_train_batch_size=2, remove_unused_columns=False, logging_steps=1, data_seed=0)
+    file = write_settings(tmp_path / "dpo.yaml", command_settings(said, lora(), "embedded", tmp_path / "pairs"))
+    run_command("trl", "dpo", "--config", file)
+    found = json.loads((tmp_path / "out" / "checkpoint-3" / "trainer_state.json").read_text())["log_history"]
+
+    trainer = DPOTrainer(
+        load_model("embedded"), args=config(DPOConfig, tmp_path / "notebook", **{
+            name: getattr(said, name) for name in ("per_device_train_batch_size", "logging_steps", "data_seed")
+        }, remove_unused_columns=False),
+        train_dataset=pairs, processing_class=load_processor("embedded"), peft_config=lora(),
+    )  # fmt: skip
+    trainer.train()
+    wanted = [row["loss"] for row in trainer.state.log_history if "loss" in row]
+    assert len(wanted) == 3
+    assert wanted[0] == pytest.approx(math.log(2), abs=1e-4)
+    assert wanted[-1] != wanted[0], "nothing was learnt, so nothing was compared"
+    assert [row["loss"] for row in found if "loss" in row] == pytest.approx(wanted, abs=1e-4)
