@@ -53,8 +53,8 @@ def test_the_hand_written_loss_at_the_start_and_far_away(dpo_loss):
 
 @pytest.fixture(scope="module")
 def outcome(taught):
-    """Lesson 05 with half of its steps, on a lesson 04 with a third of its steps."""
-    settings = ("MAX_STEPS=120", "N_TEST=200", "N_TEST_PAIRS=120")
+    """Lesson 05 with less than half of its steps, on a lesson 04 with a third of its steps."""
+    settings = ("DPO_STEPS=220", "N_TEST=140", "N_TEST_PAIRS=100", "CLINIC_STEPS=30", "N_CLINIC=60")
     words = [word for setting in settings for word in ("--set", setting)]
     assert main(["run", "05", "--profile", "tiny", "--out", str(taught), *words]) == 0
     return taught
