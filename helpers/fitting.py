@@ -1,9 +1,13 @@
 """Which training fits which GPU: from three dry runs of a method to every batch size and number of image tiles."""
 
+import multiprocessing
+import os
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import pandas as pd
+from tqdm.auto import tqdm
 
 from helpers.dry_run import estimate_training_memory
 
@@ -51,6 +55,15 @@ def plan_memory(config, **settings) -> MemoryPlan:
     gradients = one.adapters if settings.get("lora") else one.weights
     floor = one.weights + one.adapters + one.optimizer + gradients
     return MemoryPlan(floor, tiled.total - per_example - many * per_tile, per_example, per_tile)
+
+
+def plan_methods(config, methods: Mapping[str, Mapping]) -> dict[str, MemoryPlan]:
+    """:func:`plan_memory` with each method's settings, a process for every core: a dry run is Python, and uses only one."""
+    workers = min(len(methods), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        asked = [pool.submit(plan_memory, config, **settings) for settings in methods.values()]
+        plans = [plan.result() for plan in tqdm(asked, desc="dry runs", unit="method")]
+    return dict(zip(methods, plans, strict=True))
 
 
 def what_fits(plans: Mapping[str, MemoryPlan], gpu_gb: float, image_tiles: int, spare_gb: float = 1.5) -> pd.DataFrame:

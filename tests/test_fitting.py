@@ -3,7 +3,7 @@
 import pytest
 from peft import LoraConfig
 
-from helpers.fitting import MemoryPlan, plan_memory, what_fits
+from helpers.fitting import MemoryPlan, plan_memory, plan_methods, what_fits
 from helpers.memory import estimate_training_memory
 
 METHODS = {
@@ -19,6 +19,13 @@ def test_a_plan_says_what_a_dry_run_says(method):
     for batch_size, tiles in ((6, 5), (1, 2)):
         direct = estimate_training_memory("embedded", batch_size=batch_size, image_tiles=tiles, **METHODS[method]).total
         assert plan.total(batch_size, tiles) == pytest.approx(direct, rel=0.02)
+
+
+def test_plans_side_by_side_are_the_plans_one_by_one():
+    plans = plan_methods("embedded", METHODS)
+    assert list(plans) == list(METHODS)
+    assert plans["checkpointed"] == plan_memory("embedded", **METHODS["checkpointed"])
+    assert plans["checkpointed"] != plans["lora"]
 
 
 def test_the_largest_batch_fits_and_one_more_does_not():
