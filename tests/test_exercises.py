@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 
 import nbformat
@@ -140,6 +141,14 @@ def test_no_solution_is_in_what_is_handed_out(notebook):
 
 
 # Interface.
+
+
+def test_a_check_says_nothing_on_stderr():
+    """nbgrader gives no points to a cell that does; SFTConfig warns of a name in lesson 04's own right answer."""
+    answer = run_answer(SOLUTIONS / "04_sft_chartqa.ipynb", "q4")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert exercise("04_sft_chartqa", "q4", answer).check()
 
 
 def test_hints_and_solutions():

@@ -111,15 +111,13 @@ def test_trl_dpo_on_saved_pairs_has_the_notebooks_losses(tmp_path):
     pairs.with_format(None).select_columns(["images", "prompt", "chosen", "rejected"]).to_parquet(
         tmp_path / "pairs" / "train.parquet"
     )
-    said = config(DPOConfig, tmp_path, per_device_train_batch_size=2, remove_unused_columns=False, logging_steps=1, data_seed=0)
-    file = write_settings(tmp_path / "dpo.yaml", command_settings(said, lora(), "embedded", tmp_path / "pairs"))
-    run_command("trl", "dpo", "--config", file)
+    chosen = {"per_device_train_batch_size": 2, "remove_unused_columns": False, "logging_steps": 1, "data_seed": 0}
+    settings = command_settings(config(DPOConfig, tmp_path, **chosen), lora(), "embedded", tmp_path / "pairs")
+    run_command("trl", "dpo", "--config", write_settings(tmp_path / "dpo.yaml", settings))
     found = json.loads((tmp_path / "out" / "checkpoint-3" / "trainer_state.json").read_text())["log_history"]
 
     trainer = DPOTrainer(
-        load_model("embedded"), args=config(DPOConfig, tmp_path / "notebook", **{
-            name: getattr(said, name) for name in ("per_device_train_batch_size", "logging_steps", "data_seed")
-        }, remove_unused_columns=False),
+        load_model("embedded"), args=config(DPOConfig, tmp_path / "notebook", **chosen),
         train_dataset=pairs, processing_class=load_processor("embedded"), peft_config=lora(),
     )  # fmt: skip
     trainer.train()
