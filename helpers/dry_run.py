@@ -5,21 +5,22 @@ answer holds for models that fit no memory here, and no formula for it has to be
 """
 
 import copy
+from collections.abc import Sequence
 
 import bitsandbytes
 import torch
 from peft import LoraConfig
 from torch import nn
-from transformers import PreTrainedConfig
 
 from helpers.architectures import COMPONENTS, component_of, load_config
+from helpers.fake_batches import FAMILIES
 from helpers.fake_floats import FakeFloats
 from helpers.live_tensors import LiveTensors
 from helpers.lora import wrap
 from helpers.weights import QUANTIZED, MemoryBreakdown, check_precision, dtype_of, skeleton
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-QWEN_TILE = 448  # pixels; Qwen's models cut no tiles, so a picture of so many squares is assumed
+_PARTS = ("weights", "adapters", "gradients", "optimizer", "activations")
 
 
 def estimate_training_memory(
@@ -52,10 +53,34 @@ def estimate_training_memory(
 
     ValueError says which precisions, optimizers, families and linear layers there are, and that numbers must be positive.
     """
+    (step,) = estimate_steps(
+        config,
+        [(batch_size, image_tiles)],
+        lora=lora,
+        precision=precision,
+        text_tokens=text_tokens,
+        activation_checkpointing=activation_checkpointing,
+        optimizer=optimizer,
+    )
+    return step
+
+
+def estimate_steps(
+    config,
+    sizes: Sequence[tuple[int, int]],
+    *,
+    lora: LoraConfig | None = None,
+    precision: str = "bfloat16",
+    text_tokens: int = 100,
+    activation_checkpointing: bool = False,
+    optimizer: str = "adamw",
+) -> list[MemoryBreakdown]:
+    """:func:`estimate_training_memory` for each (batch size, image tiles) of ``sizes``; the model is opened only once."""
     rest = check_precision(precision)
-    for name, value in (("batch_size", batch_size), ("image_tiles", image_tiles), ("text_tokens", text_tokens)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; a training step needs at least 1")
+    for batch_size, image_tiles in sizes:
+        for name, value in (("batch_size", batch_size), ("image_tiles", image_tiles), ("text_tokens", text_tokens)):
+            if value < 1:
+                raise ValueError(f"{name} is {value}; a training step needs at least 1")
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer is {optimizer!r}; it is one of {', '.join(OPTIMIZERS)}")
     if precision in QUANTIZED and lora is None:
@@ -82,17 +107,20 @@ def estimate_training_memory(
     with FakeFloats(), live:
         by_component = _give_fake_weights(model, own, rest, live)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        step = _optimizer_after_its_first_step(OPTIMIZERS[optimizer], trained, live)
+        update = _optimizer_after_its_first_step(OPTIMIZERS[optimizer], trained, live)
         for parameter in trained:
             parameter.register_post_accumulate_grad_hook(lambda parameter: live.count(parameter.grad, "gradients"))
-        batch = FAMILIES[config.model_type](config, batch_size, image_tiles, text_tokens)
-        mask = batch.pop("pixel_attention_mask", None)  # held as long as the batch; that no pixel is padding needs no reading
-        live.restart_peak()
-        model(**batch, use_cache=False).loss.backward()  # as the trainers do: the outputs, with the logits, are let go of
-        step()
-        del mask
-    parts = {part: live.at_peak.get(part, 0) for part in ("weights", "adapters", "gradients", "optimizer", "activations")}
-    return MemoryBreakdown(**parts, by_component=by_component)
+        steps = []
+        for batch_size, image_tiles in sizes:
+            batch = FAMILIES[config.model_type](config, batch_size, image_tiles, text_tokens)
+            mask = batch.pop("pixel_attention_mask", None)  # held as long as the batch; no pixel is padding: no need to read it
+            live.restart_peak()
+            model(**batch, use_cache=False).loss.backward()  # as the trainers do: the outputs, with the logits, are let go of
+            update.step()
+            steps.append(MemoryBreakdown(**{part: live.at_peak.get(part, 0) for part in _PARTS}, by_component=by_component))
+            update.zero_grad()
+            del mask, batch
+    return steps
 
 
 def _give_fake_weights(model: nn.Module, own: set[int], rest: torch.dtype, live: LiveTensors) -> dict[str, int]:
@@ -140,8 +168,8 @@ def _fake_parameter(module: nn.Module, parameter: nn.Parameter, dtype: torch.dty
     return fake, [fake]
 
 
-def _optimizer_after_its_first_step(kind: type, trained: list[nn.Parameter], live: LiveTensors):
-    """A step of an optimizer whose state is there already, as from the second step on."""
+def _optimizer_after_its_first_step(kind: type, trained: list[nn.Parameter], live: LiveTensors) -> torch.optim.Optimizer:
+    """An optimizer whose state is there already, as from the second step on."""
     optimizer = kind(trained, lr=1e-4)
     for parameter in trained:
         parameter.grad = torch.zeros_like(parameter)
@@ -151,43 +179,4 @@ def _optimizer_after_its_first_step(kind: type, trained: list[nn.Parameter], liv
         for value in state.values():
             if isinstance(value, torch.Tensor):
                 live.count(value, "optimizer")
-    return optimizer.step
-
-
-def _tiled_batch(config: PreTrainedConfig, batch_size: int, image_tiles: int, text_tokens: int) -> dict:
-    """A batch as the processors of SmolVLM and Idefics3 make it: (batch, tiles, channels, height, width) and the tokens."""
-    vision = config.vision_config
-    tokens = image_tiles * (vision.image_size // vision.patch_size // config.scale_factor) ** 2
-    side = vision.image_size
-    return {
-        "pixel_values": torch.empty(batch_size, image_tiles, vision.num_channels, side, side),
-        "pixel_attention_mask": torch.empty(batch_size, image_tiles, side, side, dtype=torch.int64),
-        **_tokens(batch_size, config.image_token_id, tokens, text_tokens),
-    }
-
-
-def _patched_batch(config: PreTrainedConfig, batch_size: int, image_tiles: int, text_tokens: int) -> dict:
-    """A batch as Qwen's processors make it: (patches of all pictures, values of a patch), their grids, and the tokens."""
-    vision = config.vision_config
-    merge = vision.spatial_merge_size
-    side = QWEN_TILE // (vision.patch_size * merge) * merge  # patches
-    channels = getattr(vision, "in_channels", None) or vision.in_chans
-    values = channels * vision.temporal_patch_size * vision.patch_size**2
-    batch = _tokens(batch_size, config.image_token_id, image_tiles * (side // merge) ** 2, text_tokens)
-    return {
-        "pixel_values": torch.empty(batch_size * image_tiles * side * side, values),
-        "image_grid_thw": torch.tensor([[1, side, side * image_tiles]] * batch_size),
-        "mm_token_type_ids": (batch["input_ids"] == config.image_token_id).int(),
-        **batch,
-    }
-
-
-def _tokens(batch_size: int, image_token: int, image_tokens: int, text_tokens: int) -> dict[str, torch.Tensor]:
-    """Image tokens, then text tokens, all of these trained on; which are trained on makes no difference to memory."""
-    ids = torch.zeros(batch_size, image_tokens + text_tokens, dtype=torch.int64)
-    ids[:, :image_tokens] = image_token
-    labels = torch.where(ids == image_token, -100, ids)
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
-
-
-FAMILIES = {"smolvlm": _tiled_batch, "idefics3": _tiled_batch, "qwen2_vl": _patched_batch, "qwen2_5_vl": _patched_batch}
+    return optimizer

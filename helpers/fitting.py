@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm.auto import tqdm
 
-from helpers.dry_run import estimate_training_memory
+from helpers.dry_run import estimate_steps
 
 _TILES = 9, 17  # far enough from none for activations to make the peak
 
@@ -46,10 +46,7 @@ def plan_memory(config, **settings) -> MemoryPlan:
     on the embedded model). Ask a dry run of its own there.
     """
     few, many = _TILES
-    one, tiled, two = (
-        estimate_training_memory(config, batch_size=size, image_tiles=tiles, **settings)
-        for size, tiles in ((1, few), (1, many), (2, many))
-    )
+    one, tiled, two = estimate_steps(config, [(1, few), (1, many), (2, many)], **settings)
     per_tile = (tiled.total - one.total) / (many - few)
     per_example = two.total - tiled.total - many * per_tile
     gradients = one.adapters if settings.get("lora") else one.weights

@@ -10,7 +10,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from helpers.data import load_chartqa
-from helpers.dry_run import FAMILIES, estimate_training_memory
+from helpers.dry_run import FAMILIES, estimate_steps, estimate_training_memory
 from helpers.live_tensors import LiveTensors
 from helpers.models import load_model
 from helpers.paths import ROOT
@@ -106,6 +106,13 @@ def test_the_parts_are_what_they_should_be():
     count = sum(p.numel() for p in get_peft_model(load_model("embedded"), lora_config()).parameters() if p.requires_grad)
     assert lora.adapters == 4 * count  # PEFT keeps adapters in float32
     assert lora.optimizer == pytest.approx(8 * count, rel=1e-2)
+
+
+@pytest.mark.parametrize("settings", [{"lora": None}, {"lora": lora_config(), "activation_checkpointing": True}])
+def test_a_step_leaves_nothing_behind_for_the_next(settings):
+    sizes = [(4, 2), (1, 1), (2, 2)]
+    alone = [estimate_training_memory("embedded", batch_size=batch, image_tiles=tiles, **settings) for batch, tiles in sizes]
+    assert estimate_steps("embedded", sizes, **settings) == alone
 
 
 @pytest.mark.parametrize("precision", ["int8", "nf4", "nf4-double-quant"])

@@ -153,7 +153,8 @@ def _compare(chart, words, rng):
 
 def _judge(chart, words, rng):
     name, value, other, limit = _two(chart, rng)
-    more = rng.random() < 0.5
+    # Mostly one side: more and less equally often is an exclusive or, and answers stayed at chance for a whole pretraining.
+    more = rng.random() < 0.9
     than = _pick(rng, _MORE if more else _LESS)
     return Turn(f"{name} {than} {other}, yes or no?", "Yes" if (value > limit) == more else "No", (value, limit))
 
@@ -178,7 +179,7 @@ def _wonder(chart, words, rng):
 
 
 _TERSE = (_look_up, _find, _end_value, _end_name, _compare, _judge, _spread, _over, _size, _wonder)
-_SHARES = (0.10, 0.10, 0.06, 0.05, 0.17, 0.26, 0.12, 0.05, 0.02, 0.07)
+_SHARES = (0.12, 0.12, 0.06, 0.05, 0.19, 0.17, 0.13, 0.07, 0.02, 0.07)
 
 
 def _sentence_value(chart, words, rng):

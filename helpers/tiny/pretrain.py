@@ -42,7 +42,7 @@ class Stage:
     learning_rate: float
 
 
-STAGES = (Stage("language", 1600, 32, 2e-3), Stage("eyes", 550, 32, 2e-3), Stage("together", 1650, 32, 1e-3))
+STAGES = (Stage("language", 1400, 32, 2e-3), Stage("eyes", 550, 32, 2e-3), Stage("together", 1700, 32, 1e-3))
 
 
 def see(model: SmolVLMForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
