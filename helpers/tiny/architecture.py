@@ -23,6 +23,7 @@ from transformers import (
 from helpers.tiny.curriculum import conversation, invented_chart
 
 PICTURE, PATCH, SCALE = 128, 8, 2
+_SIZES = {"size": {"longest_edge": PICTURE}, "max_image_size": {"longest_edge": PICTURE}, "do_image_splitting": False}
 GRID = PICTURE // PATCH // SCALE  # image tokens per side
 IMAGE_TOKENS = GRID * GRID
 _SPECIAL = (
@@ -65,13 +66,17 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
+def build_image_processor() -> SmolVLMImageProcessor:
+    """SmolVLM's own, for one tile of 128 x 128."""
+    return SmolVLMImageProcessor(**_SIZES)
+
+
 def build_processor() -> SmolVLMProcessor:
     """SmolVLM's own processor and chat template (as the package trl carries it) around the small tokenizer."""
-    sizes = {"size": {"longest_edge": PICTURE}, "max_image_size": {"longest_edge": PICTURE}, "do_image_splitting": False}
     return SmolVLMProcessor(
-        image_processor=SmolVLMImageProcessor(**sizes),
+        image_processor=build_image_processor(),
         tokenizer=build_tokenizer(),
-        video_processor=SmolVLMVideoProcessor(**sizes),
+        video_processor=SmolVLMVideoProcessor(**_SIZES),
         image_seq_len=IMAGE_TOKENS,
         chat_template=files("trl").joinpath("chat_templates/smolvlm.jinja").read_text(),
     )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from helpers.tiny.architecture import PICTURE, build_processor
+from helpers.tiny.architecture import PICTURE, build_image_processor
 from helpers.tiny.charts import Chart, draw
 from helpers.tiny.curriculum import invented_chart
 from helpers.tiny.questions import Words
@@ -50,7 +50,7 @@ def _draw_chunk(job: tuple[Path, int, int]) -> None:
     path, seed, chunk = job
     torch.set_num_threads(1)  # there is a worker per core already; more threads would wait for one another
     style = np.random.default_rng([seed, chunk, 1])
-    scale = build_processor().image_processor
+    scale = build_image_processor()
     pixels = []
     for chart, _ in invented_chunk(seed, chunk):
         seen = scale(draw(chart, style), return_tensors="np")["pixel_values"].reshape(3, PICTURE, PICTURE)
