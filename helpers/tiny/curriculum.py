@@ -153,7 +153,7 @@ def _compare(chart, words, rng):
 
 def _judge(chart, words, rng):
     name, value, other, limit = _two(chart, rng)
-    # Mostly one side: more and less equally often is an exclusive or, and answers stayed at chance for a whole pretraining.
+    # Mostly one side. More and less equally often is an exclusive or; asked so, answers were still at chance at the end.
     more = rng.random() < 0.9
     than = _pick(rng, _MORE if more else _LESS)
     return Turn(f"{name} {than} {other}, yes or no?", "Yes" if (value > limit) == more else "No", (value, limit))
