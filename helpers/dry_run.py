@@ -104,7 +104,7 @@ def estimate_steps(
     if precision == "nf4-double-quant":  # makes the table of levels that bitsandbytes keeps for good: it must not be a fake one
         bitsandbytes.functional.quantize_blockwise(torch.zeros(1))
     live = LiveTensors(devices=("cpu", "meta"))
-    with FakeFloats(), live:
+    with live, FakeFloats():
         by_component = _give_fake_weights(model, own, rest, live)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         update = _optimizer_after_its_first_step(OPTIMIZERS[optimizer], trained, live)

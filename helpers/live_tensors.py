@@ -24,6 +24,10 @@ class LiveTensors(TorchDispatchMode):
         self.at_peak: dict[str, int] = {}
         self._held: dict[int, tuple[weakref.ref, int, str]] = {}  # address of the storage: reference, bytes, kind
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled while tensors are counted, and keeping the compiler out takes its time
+
     def count(self, tensor: torch.Tensor, kind: str = "activations") -> None:
         """Count the storage of ``tensor``, under a new ``kind`` if it is counted already."""
         try:

@@ -20,6 +20,8 @@ from helpers.tiny.questions import Words, ask
 from helpers.tiny.rendering import CHUNK, invented_chunk
 from helpers.tiny.tables import YEARS, load_blocks
 
+SEEN_BY_THE_SHIPPED_WEIGHTS = 20_000  # charts, says their card
+
 
 @pytest.fixture(scope="module")
 def test_rows():
@@ -72,8 +74,9 @@ def held_out_figures():
 
 def test_pretraining_shows_no_chart_of_the_held_out_splits():
     """Its figures are invented, and by no chance either do all of a chart's figures equal those of a held-out chart."""
-    pretrained = [chart for chunk in range(PRETRAINING_CHARTS // CHUNK) for chart, _ in invented_chunk(0, chunk)]
-    assert len(pretrained) == PRETRAINING_CHARTS
+    most = max(PRETRAINING_CHARTS, SEEN_BY_THE_SHIPPED_WEIGHTS)  # the fewer are the first of the more
+    pretrained = [chart for chunk in range(most // CHUNK) for chart, _ in invented_chunk(0, chunk)]
+    assert len(pretrained) == most
     assert all(chart.title.startswith("Invented figures") for chart in pretrained)
     held_out = [set(figures.items()) for figures in held_out_figures()]
     assert len(held_out) > 100

@@ -8,8 +8,13 @@ import nbformat
 import pytest
 import torch
 import torch.nn.functional as F
+from peft import LoraConfig, get_peft_model
+from trl.trainer.dpo_trainer import DataCollatorForVisionPreference
 
 from helpers.__main__ import main
+from helpers.data import load_preferences, questions_of
+from helpers.evaluation import generate_answers
+from helpers.models import load_model, load_processor
 from helpers.paths import NOTEBOOKS
 
 LESSON = "05_dpo_preferences"
@@ -19,17 +24,20 @@ KEYS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def dpo_loss():
-    """The function as the notebook defines it."""
+def defined_in_the_lesson(function: str, names: dict):
+    """The function as the notebook defines it; ``names``: what it calls."""
     for cell in nbformat.read(NOTEBOOKS / f"{LESSON}.ipynb", as_version=4).cells:
         if cell.cell_type == "code":
             for node in ast.parse(cell.source).body:
-                if isinstance(node, ast.FunctionDef) and node.name == "dpo_loss":
-                    names = {"F": F}
+                if isinstance(node, ast.FunctionDef) and node.name == function:
                     exec(ast.unparse(node), names)
-                    return names["dpo_loss"]
-    raise AssertionError("the lesson no longer defines dpo_loss")
+                    return names[function]
+    raise AssertionError(f"the lesson no longer defines {function}")
+
+
+@pytest.fixture(scope="module")
+def dpo_loss():
+    return defined_in_the_lesson("dpo_loss", {"F": F})
 
 
 def test_the_hand_written_loss_is_the_published_one(dpo_loss, shared):
@@ -49,6 +57,40 @@ def test_the_hand_written_loss_at_the_start_and_far_away(dpo_loss):
         "the loss of a wrong margin grows in line with it"
     )
     assert dpo_loss(zero, far, zero, zero, 0.5).item() == pytest.approx(0)
+
+
+def test_looking_once_changes_nothing_but_the_work():
+    look_once = defined_in_the_lesson("look_once", {"torch": torch})
+    processor, model = load_processor("embedded"), load_model("embedded")
+    lora = LoraConfig(r=4, target_modules=r".*text_model.*q_proj", init_lora_weights=False)
+    model = get_peft_model(model, lora).eval()
+    pairs = load_preferences("embedded", "test", 3)
+    wanted = ("images", "prompt", "chosen", "rejected")
+    batch = DataCollatorForVisionPreference(processor)([{name: pair[name] for name in wanted} for pair in pairs])
+    inputs = {name: value for name, value in batch.items() if name != "completion_mask"}
+
+    mixed = {**inputs, "pixel_values": inputs["pixel_values"][[0, 1, 2, 2, 1, 0]]}  # the halves show different pictures
+
+    def ask():
+        """Logits of the model in training, of the reference, and about pictures that are no pairs."""
+        trained = model(**inputs).logits
+        with torch.no_grad(), model.disable_adapter():
+            reference = model(**inputs).logits
+        return trained, reference, model(**mixed).logits
+
+    def say():
+        return generate_answers(model, processor, questions_of(pairs), max_new_tokens=8)
+
+    before, said, looked_at = ask(), say(), []
+    model.get_base_model().model.vision_model.register_forward_hook(lambda module, args, seen: looked_at.append(len(seen[0])))
+    look_once(model)
+    after = ask()
+    assert looked_at == [3, 6]
+    assert say() == said
+    for one, other in zip(before, after, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
+    assert after[0].requires_grad
+    assert (after[0] - after[1]).abs().max() > 0.01, "the adapter does nothing: model and reference can't be told apart"
 
 
 @pytest.fixture(scope="module")
