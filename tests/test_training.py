@@ -21,18 +21,20 @@ def to_conversations(rows):
     }
 
 
-def train_two_steps(rows, processor, folder, quantization="none", **settings):
+def train_two_steps(rows, processor, folder, quantization="none", prepare=None, **settings):
     trainer = SFTTrainer(
         model=load_model("embedded", quantization=quantization),
         args=SFTConfig(
             output_dir=str(folder), max_steps=2, per_device_train_batch_size=4, learning_rate=1e-3, logging_steps=1,
-            use_cpu=True, bf16=False, activation_checkpointing=False, save_strategy="no", report_to="none",
-            remove_unused_columns=False, **{"max_length": None} | settings,
+            use_cpu=True, bf16=False, save_strategy="no", report_to="none", remove_unused_columns=False,
+            **{"max_length": None, "activation_checkpointing": False} | settings,
         ),
         processing_class=processor,
         train_dataset=rows.with_transform(to_conversations),
         peft_config=LoraConfig(r=4, target_modules=TEXT_ONLY, task_type="CAUSAL_LM"),
     )  # fmt: skip
+    if prepare:
+        prepare(trainer.model.get_base_model().model.vision_model)
     trainer.train()
     return trainer, [row for row in trainer.state.log_history if "loss" in row]
 
@@ -63,6 +65,25 @@ def test_trl_makes_adapters_of_4_bit_models_bfloat16_and_the_lessons_cast_makes_
     loss = trainer.model(**trainer.data_collator([dict(trainer.train_dataset[0])])).loss
     loss.backward()
     assert {parameter.grad.dtype for parameter in trained} == {torch.float32}, "what the gradient scaler of fp16 takes"
+
+
+def test_checkpointing_differentiates_frozen_eyes_unless_they_run_without_a_gradient(processor, tmp_path):
+    """Should transformers stop doing so, the line about it in lessons 03 and 04 can go."""
+    rows, differentiated = load_chartqa("embedded", "train", 8), []
+
+    def watch(eyes):
+        eyes.register_forward_hook(lambda module, args, seen: differentiated.append(seen[0].requires_grad))
+
+    def spare(eyes):
+        watch(eyes)
+        eyes.forward = torch.no_grad()(eyes.forward)
+
+    _, as_it_is = train_two_steps(rows, processor, tmp_path, prepare=watch, activation_checkpointing=True)
+    assert differentiated == [True, True]
+    _, spared = train_two_steps(rows, processor, tmp_path, prepare=spare, activation_checkpointing=True)
+    assert differentiated[2:] == [False, False]
+    for one, other in zip(as_it_is, spared, strict=True):
+        assert (other["loss"], other["grad_norm"]) == pytest.approx((one["loss"], one["grad_norm"]), rel=1e-5)
 
 
 def test_only_the_answer_is_trained_on(processor):
