@@ -44,6 +44,18 @@ def test_labels_are_the_answers_and_nothing_else(parts):
     assert not torch.equal(batch.ids[0, :90], maker.charts(step=1, size=4).ids[0, :90])
 
 
+def test_weighed_evenly_an_answer_counts_as_the_root_of_its_length(parts):
+    _, maker = parts
+    batch = maker.charts(step=0, size=4)
+    assert ((batch.weights > 0) == (batch.labels != IGNORE)).all()
+    for weights, answered in zip(batch.weights, batch.labels != IGNORE, strict=True):
+        starts = torch.nonzero(answered[1:] & ~answered[:-1])[:, 0] + 1
+        lengths = [int(answered[start:].long().cumprod(0).sum()) for start in starts]
+        assert len(set(lengths)) > 1
+        for start, length in zip(starts, lengths, strict=True):
+            assert float(weights[start : start + length].sum()) == pytest.approx(length**0.5)
+
+
 def test_the_first_question_is_of_any_form(parts):
     tokenizer, maker = parts
     texts = [tokenizer.decode(row) for step in range(8) for row in maker.charts(step, size=12).ids]

@@ -28,6 +28,7 @@ class Marks:
 class Batch:
     ids: torch.Tensor  # (batch, tokens), padded on the right
     labels: torch.Tensor  # (batch, tokens), IGNORE except on answers
+    weights: torch.Tensor  # (batch, tokens), one over the root of its answer's length
     thoughts: torch.Tensor  # (n, 4): sample, position, and the two tokens the model should have in mind there
     pixels: torch.Tensor  # (batch, 3, 128, 128), -1..1
     kinds: torch.Tensor  # (batch,) token of the chart's kind
@@ -58,14 +59,14 @@ class BatchMaker:
         picked = rng.integers(len(self.drawn.charts), size=size)
         rows, thoughts, marks = [], [], []
         for sample, at in enumerate(picked):
-            ids, labels, in_mind = self._conversation(at, rng)
-            rows.append((ids, labels))
+            *row, in_mind = self._conversation(at, rng)
+            rows.append(row)
             thoughts += [(sample, *thought) for thought in in_mind]
             marks += [(sample, *mark) for mark in self._marks(at)]
-        ids, labels = _pad(rows)
+        ids, labels, weights = _pad(rows)
         marks = torch.tensor(marks)
         return Batch(
-            ids, labels, torch.tensor(thoughts),
+            ids, labels, weights, torch.tensor(thoughts),
             pixels=torch.from_numpy(self.drawn.pixels[picked]).float() / 127.5 - 1,
             kinds=torch.tensor([self.word(self.drawn.charts[at].kind.split()[0]) for at in picked]),
             marks=Marks(*marks[:, :4].T, facts=marks[:, 4:]),
@@ -79,7 +80,7 @@ class BatchMaker:
             partner |= dict.fromkeys(self.tokens(value) + self.tokens(f" {value}"), self.word(name))
         system, turns = conversation(chart, self.drawn.words[at], rng)
         ids = self.tokens(f"<|im_start|>System: {system}<end_of_utterance>\n")[:]
-        labels, thoughts, image = [IGNORE] * len(ids), [], self.image_block
+        labels, weights, thoughts, image = [IGNORE] * len(ids), [0.0] * len(ids), [], self.image_block
         for turn in turns:
             asked = self.tokens(f"User:{image or ' '}{turn.question}<end_of_utterance>\nAssistant:")
             answer = self.tokens(f" {turn.answer}<end_of_utterance>")
@@ -90,7 +91,8 @@ class BatchMaker:
             if turn.in_mind:
                 thoughts.append((len(ids) + len(asked) - 1, *map(self.word, turn.in_mind)))
             ids, labels = ids + asked + answer + self.tokens("\n"), labels + [IGNORE] * len(asked) + answer + [IGNORE]
-        return ids, labels, thoughts
+            weights += [0.0] * len(asked) + [len(answer) ** -0.5] * len(answer) + [0.0]
+        return ids, labels, weights, thoughts
 
     def _marks(self, at: int):
         chart = self.drawn.charts[at]
@@ -104,8 +106,10 @@ class BatchMaker:
             yield row * GRID + column, own, partner, place, count - 1 - place, rank, count - 1 - rank, int(is_value)
 
 
-def _pad(rows: list[tuple[list[int], list[int]]]) -> tuple[torch.Tensor, torch.Tensor]:
-    width = max(len(ids) for ids, _ in rows)
-    ids = torch.tensor([ids + [0] * (width - len(ids)) for ids, _ in rows])
-    labels = torch.tensor([labels + [IGNORE] * (width - len(labels)) for _, labels in rows])
-    return ids, labels
+def _pad(rows: list[list[list]]) -> tuple[torch.Tensor, ...]:
+    """Rows of (ids, labels, weights) -> three tensors (rows, tokens of the longest)."""
+    width = max(len(ids) for ids, _, _ in rows)
+    return tuple(
+        torch.tensor([row[part] + [empty] * (width - len(row[part])) for row in rows])
+        for part, empty in enumerate((0, IGNORE, 0.0))
+    )
