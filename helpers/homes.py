@@ -18,8 +18,8 @@ BRANCH = "main"
 _TEXT = """\
 ## Set-up
 
-{badges}The next cell is the same in every lesson. Where the course is installed it does nothing; on Colab and Kaggle it fetches
-the course and installs what is missing."""
+{badges}The next cell is the same in every lesson. Where the course is installed it does nothing; {elsewhere}"""
+_FETCHES = "on Colab and Kaggle it fetches\nthe course and installs what is missing."
 _FETCH = """\
 import importlib.util
 import pathlib
@@ -46,7 +46,8 @@ prepare()"""
 def setup_text(notebook: str, address: str) -> str:
     """The markdown of a lesson's set-up, with its badges. ``notebook``: its path in the repository."""
     line = badges(notebook, address)
-    return _TEXT.format(badges=f"{line}\n\n" if line else "")
+    elsewhere = _FETCHES if address else "elsewhere it says what to do."
+    return _TEXT.format(badges=f"{line}\n\n" if line else "", elsewhere=elsewhere)
 
 
 def setup_code(address: str) -> str:

@@ -5,6 +5,7 @@ upgrades and whether the session has to be restarted, and keeps the runtime's ow
 """
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -23,9 +24,13 @@ NOT_HOSTED = ("jupyterlab",)  # a hosted notebook has a front end of its own
 def prepare() -> None:
     """Make this session ready for the course, or say in one sentence what to do. A second call does nothing.
 
+    bitsandbytes is kept quiet from here on: on a CPU with AVX512-BF16 it warns at its import that it could be faster with
+    kernels from the hub, and then of every 8-bit multiplication that it casts to float16.
+
     ModuleNotFoundError on a machine of your own, where nothing is installed unasked; RuntimeError if pip can't, or if the
     session has to be restarted before the next cell.
     """
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     lacking = unmet(requirements())
     if not lacking:
         return

@@ -67,6 +67,11 @@ def plot_charts(rows, columns: int = 4):
     return figure
 
 
+def in_words(rows: list[dict]) -> str:
+    """What :func:`plot_charts` writes under its charts, for their text alternative."""
+    return "; ".join(", ".join(row["text"].splitlines()) for row in rows)
+
+
 def plot_losses(log: list[dict], best_step: int | None = None):
     """Training and validation loss over the steps of a trainer's ``log_history``, on one logarithmic axis."""
     figure, ax = plt.subplots(figsize=(7.5, 3.6))

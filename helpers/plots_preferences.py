@@ -28,6 +28,16 @@ def plot_preference_curves(log: list[dict]):
     return figure
 
 
+def preference_curves_in_words(log: list[dict]) -> str:
+    """Where the curves of :func:`plot_preference_curves` begin and end, for their text alternative."""
+    rows = [row for row in log if "rewards/margins" in row]
+    chosen, rejected = (f"{rows[0][key]:.1f} to {rows[-1][key]:.1f}" for key in ("logps/chosen", "logps/rejected"))
+    return (
+        f"Reward accuracy ends at {rows[-1]['rewards/accuracies']:.2f}, the margin at {rows[-1]['rewards/margins']:.2f}; "
+        f"log-probability of the chosen answers {chosen}, of the rejected ones {rejected}."
+    )
+
+
 def plot_kinds(before: list[str], after: list[str]):
     """How many answers are of each kind, before and after."""
     counts = Counter(before), Counter(after)

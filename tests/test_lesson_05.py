@@ -3,6 +3,7 @@
 import ast
 import json
 import math
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -57,6 +58,26 @@ def test_the_hand_written_loss_at_the_start_and_far_away(dpo_loss):
         "the loss of a wrong margin grows in line with it"
     )
     assert dpo_loss(zero, far, zero, zero, 0.5).item() == pytest.approx(0)
+
+
+def test_by_hand_follows_the_loss_that_is_configured(dpo_loss):
+    chosen, rejected, zero = torch.tensor([-3.0, -1.0]), torch.tensor([-4.0, -5.0]), torch.zeros(2)
+    batch = {"completion_mask": torch.tensor([[1, 1], [1, 0], [1, 1], [1, 1]])}
+    config = SimpleNamespace(loss_type=["sigmoid", "sft"])
+    names = {"four_log_probabilities": lambda model, batch: (chosen, rejected, zero, zero), "dpo_loss": dpo_loss, "BETA": 0.1}
+    by_hand = defined_in_the_lesson("by_hand", names | {"config": config})
+    alone = dpo_loss(chosen, rejected, zero, zero, 0.1).mean()
+    assert by_hand(None, batch).item() == pytest.approx(alone.item() + 4 / 3)  # 4 nats on 3 chosen tokens
+    config.loss_type = "sigmoid"
+    assert by_hand(None, batch).item() == pytest.approx(alone.item())
+
+
+@pytest.mark.slow
+def test_it_runs_without_practice(tmp_path):
+    small = ("N_PRACTICE=0", "DPO_STEPS=2", "N_PAIRS=8", "N_TEST_PAIRS=8", "N_TEST=8", "CLINIC_STEPS=1", "N_CLINIC=4")
+    small += ("MAX_STEPS=2", "EVAL_STEPS=1", "N_TRAIN=16", "N_VAL=4")  # of lesson 04, which it starts from
+    words = [word for setting in small for word in ("--set", setting)]
+    assert main(["run", "04", "05", "--profile", "tiny", "--out", str(tmp_path), *words]) == 0
 
 
 def test_looking_once_changes_nothing_but_the_work():
