@@ -16,11 +16,16 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Lesson:
-    """``parameters``: the names assigned in its parameters cell. ``needs``: lessons whose output it starts from."""
+    """What a notebook says about itself.
+
+    ``parameters``: the names assigned in its parameters cell. ``from_profile``: those of them that a profile fills, PROFILE
+    and what is None; the others have a value of their own. ``needs``: lessons whose output it starts from.
+    """
 
     name: str
     path: Path
     parameters: tuple[str, ...]
+    from_profile: tuple[str, ...]
     needs: tuple[str, ...]
 
 
@@ -40,9 +45,16 @@ def read_lesson(path: Path) -> Lesson:
             f"{path.name} has {len(cells)} cells tagged 'parameters'; it needs exactly one. Tag the cell that assigns "
             "PROFILE (JupyterLab: the gear at the top right, Cell Tags)."
         )
-    assigned = (node for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign))
-    names = tuple(target.id for node in assigned for target in node.targets if isinstance(target, ast.Name))
-    return Lesson(path.stem, path, names, tuple(notebook.metadata.get("course", {}).get("needs", ())))
+    assigned = {
+        target.id: node.value
+        for node in ast.parse(cells[0].source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    open_ones = (name for name, value in assigned.items() if name == "PROFILE" or ast.unparse(value) == "None")
+    needs = tuple(notebook.metadata.get("course", {}).get("needs", ()))
+    return Lesson(path.stem, path, tuple(assigned), tuple(open_ones), needs)
 
 
 def select_lessons(wanted: list[str], lessons: list[Lesson]) -> list[Lesson]:

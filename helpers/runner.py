@@ -53,7 +53,8 @@ def run(
     times: dict[str, float] = {}
     for lesson in with_needs(chosen, lessons, out_folder):
         began = time.monotonic()
-        given = {name: value for name, value in (values | settings).items() if name in lesson.parameters}
+        given = {name: value for name, value in values.items() if name in lesson.from_profile}
+        given |= {name: value for name, value in settings.items() if name in lesson.parameters}
         if not run_lesson(lesson, given, out_folder, CELL_TIMEOUT_SECONDS[profile]):
             return 1
         times[lesson.name] = time.monotonic() - began

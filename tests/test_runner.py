@@ -7,14 +7,15 @@ import pytest
 
 from helpers.__main__ import main
 from helpers.notebooks import UsageError
+from helpers.profiles import load_profile
 from helpers.runner import advice, run, typed
 
 PARAMETERS = "PROFILE = 'tiny'\nMAX_STEPS = None\nNAME = 'x'"
 
 
-def write_lesson(folder, name, *cells, needs=(), tagged=True):
+def write_lesson(folder, name, *cells, needs=(), tagged=True, parameters=PARAMETERS):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {name}")])
-    notebook.cells += [nbformat.v4.new_code_cell(source) for source in (PARAMETERS, *cells)]
+    notebook.cells += [nbformat.v4.new_code_cell(source) for source in (parameters, *cells)]
     if tagged:
         notebook.cells[1].metadata["tags"] = ["parameters"]
     notebook.metadata = {
@@ -47,6 +48,14 @@ def test_runs_lessons_in_order_with_parameters_and_keeps_figures(tmp_path, capsy
     assert run(["02_second"], "tiny", {}, str(out), lessons) == 0
     assert "running that first" not in capsys.readouterr().out
     assert json.loads((out / "results.json").read_text())["lessons"]["01_first"] == {"value": 3}
+
+
+def test_a_profile_fills_what_is_none_and_leaves_a_value_of_the_lessons_own(tmp_path):
+    write_lesson(tmp_path, "01_own", RECORD.format("01_own", "N_CHARTS"), parameters="PROFILE = 'auto'\nN_CHARTS = 7")
+    assert "N_CHARTS" in load_profile("tiny")
+    for settings, expected in (({}, 7), ({"N_CHARTS": 9}, 9)):
+        assert run([], "tiny", settings, str(tmp_path / "out"), tmp_path) == 0
+        assert json.loads((tmp_path / "out" / "results.json").read_text())["lessons"]["01_own"] == {"value": expected}
 
 
 def test_a_failing_lesson_stops_with_cell_error_and_advice_and_keeps_the_partial_notebook(tmp_path, capsys):
