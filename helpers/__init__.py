@@ -1,0 +1,28 @@
+"""The plumbing behind the lessons, in rooms: see ``helpers/README.md`` for the map.
+
+This file needs nothing but Python, and so does opening a room: ``python -m helpers setup`` runs on a fresh machine.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+
+
+def open_room(room: str, modules: Mapping[str, Sequence[str]]) -> tuple[Callable, Callable, list[str]]:
+    """A room's ``__getattr__``, ``__dir__`` and ``__all__``: a module is imported when the first of its names is used (PEP 562).
+
+    ``room``: the package's ``__name__``. ``modules``: the public names of each module in it. A name must not be called like a
+    module of the room: once that is imported, the package's attribute of this name is the module.
+    """
+    home = {name: module for module, names in modules.items() for name in names}
+
+    def __getattr__(name: str):
+        if name not in home:
+            raise AttributeError(f"module {room!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{room}.{home[name]}"), name)
+
+    def __dir__() -> list[str]:
+        return sorted(home)
+
+    return __getattr__, __dir__, sorted(home)
