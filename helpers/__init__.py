@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 
 def open_room(room: str, modules: Mapping[str, Sequence[str]]) -> tuple[Callable, Callable, list[str]]:
-    """A room's ``__getattr__``, ``__dir__`` and ``__all__``: a module is imported when the first of its names is used (PEP 562).
+    """A room's ``__getattr__``, ``__dir__`` and ``__all__``: modules are imported when their names are used (PEP 562).
 
     ``room``: the package's ``__name__``. ``modules``: the public names of each module in it. A name must not be called like a
     module of the room: once that is imported, the package's attribute of this name is the module.

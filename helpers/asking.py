@@ -4,8 +4,7 @@ from PIL import Image
 
 from helpers.data import to_rgb
 from helpers.evaluation import generate_answers
-from helpers.hardware import choose_precision, detect
-from helpers.models import load_model, load_processor
+from helpers.models import choose_precision, detect, load_model, load_processor
 from helpers.paths import resolve
 
 

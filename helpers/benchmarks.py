@@ -10,7 +10,7 @@ from pathlib import Path
 
 from transformers import AutoModelForImageTextToText, ProcessorMixin
 
-from helpers.prompts import SHORT_ANSWER
+from helpers.models import SHORT_ANSWER
 
 LMMS_EVAL = "lmms-eval==0.7.3"  # the release whose options, class and task were checked
 

@@ -62,7 +62,7 @@ def _versions() -> Iterator[tuple[str, str]]:
 def _machine() -> Iterator[tuple[str, str]]:
     import psutil
 
-    from helpers.hardware import choose_precision, detect
+    from helpers.models import choose_precision, detect
 
     hardware = detect()
     precision, reason = choose_precision("auto", hardware)
@@ -105,8 +105,8 @@ def _reach(address: str) -> str:
 
 
 def _profiles() -> Iterator[tuple[str, str]]:
-    from helpers.hardware import choose_precision, choose_profile, detect
     from helpers.memory import weight_bytes
+    from helpers.models import choose_precision, choose_profile, detect
     from helpers.profiles import NAMES, load_profile
 
     chosen, reason = choose_profile(detect())

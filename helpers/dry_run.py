@@ -12,11 +12,11 @@ import torch
 from peft import LoraConfig
 from torch import nn
 
-from helpers.architectures import COMPONENTS, component_of, load_config
 from helpers.fake_batches import FAMILIES
 from helpers.fake_floats import FakeFloats
 from helpers.live_tensors import LiveTensors
 from helpers.lora import wrap
+from helpers.models import COMPONENTS, component_of, load_config
 from helpers.weights import QUANTIZED, MemoryBreakdown, check_precision, dtype_of, skeleton
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -36,7 +36,7 @@ def estimate_training_memory(
 ) -> MemoryBreakdown:
     """What lives at the peak of a steady training step (any but the first: the optimizer has its state by then), in bytes.
 
-    ``config``: anything that :func:`helpers.architectures.load_config` takes, of one of the families in ``FAMILIES``.
+    ``config``: anything that :func:`helpers.models.load_config` takes, of one of the families in ``FAMILIES``.
     ``lora``: what is trained; None trains every weight. ``precision``: of the weights, one of
     ``helpers.weights.PRECISIONS``; what a quantized one leaves is bfloat16. ``image_tiles``: squares per example that
     the vision tower sees, of the model's own size (SmolVLM, Idefics3) or one picture of as many 448 x 448 squares (Qwen).

@@ -7,7 +7,7 @@ import torch
 from datasets import Image
 from tqdm.auto import tqdm
 
-from helpers.prompts import SHORT_ANSWER, chat
+from helpers.models import SHORT_ANSWER, chat
 
 
 @torch.inference_mode()

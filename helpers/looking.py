@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from helpers.prompts import SHORT_ANSWER, chat
+from helpers.models import SHORT_ANSWER, chat
 
 
 @torch.inference_mode()

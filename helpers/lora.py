@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
-from helpers.architectures import COMPONENTS, component_of, load_config, meta_model
+from helpers.models import COMPONENTS, component_of, load_config, meta_model
 
 # Ways to start the adapters that compute something from the weights' values, which the meta device has not. They change
 # no shape.
@@ -24,7 +24,7 @@ class LoraCount:
     """Parameters, as ``print_trainable_parameters()`` counts them. ``str()`` is the line that it prints.
 
     ``total`` includes the adapters; ``percent`` is 0..100. ``by_component``: trainable parameters of each of
-    ``helpers.architectures.COMPONENTS``; ``by_module``: of each module that has some, by its name in the base model.
+    ``helpers.models.COMPONENTS``; ``by_module``: of each module that has some, by its name in the base model.
     """
 
     trainable: int

@@ -16,8 +16,8 @@ from PIL import Image
 from helpers.data import to_rgb
 from helpers.generation import generate_answers
 from helpers.metrics import bootstrap_interval, relaxed_match
+from helpers.models import SHORT_ANSWER
 from helpers.paths import resolve
-from helpers.prompts import SHORT_ANSWER
 from helpers.rows import image_problem
 
 COLUMNS = ("image", "question", "answer")

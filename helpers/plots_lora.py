@@ -3,8 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from helpers.architectures import COMPONENTS
 from helpers.lora import LoraCount
+from helpers.models import COMPONENTS
 from helpers.plots import AFTER, BEFORE
 
 # Okabe and Ito's colours, with hatches for readers who can't tell them apart.

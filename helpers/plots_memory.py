@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from helpers.architectures import COMPONENTS
 from helpers.fitting import MemoryPlan
+from helpers.models import COMPONENTS
 from helpers.plots import AFTER, BEFORE
 
 # Okabe and Ito's colours, with hatches for readers who can't tell them apart.

@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from helpers.hardware import choose_profile, detect
+from helpers.models import choose_profile, detect
 from helpers.paths import PROFILES
 
 NAMES = ("tiny", "t4", "gpu")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from helpers.hardware import Hardware, choose_precision
+from helpers.models import Hardware, choose_precision
 from helpers.paths import output_folder
 from helpers.profiles import load_profile
 

@@ -13,8 +13,7 @@ from trl import ModelConfig, get_peft_config
 from trl.trainer.base_config import _BaseConfig
 
 from helpers.data import to_rgb
-from helpers.models import locate
-from helpers.prompts import SHORT_ANSWER
+from helpers.models import SHORT_ANSWER, locate
 
 _TURNS = List({"role": Value("string"), "content": Value("string")})
 CONVERSATIONS = Features(images=List(Image()), prompt=_TURNS, completion=_TURNS)

@@ -9,7 +9,7 @@ import torch
 from transformers import BitsAndBytesConfig, PreTrainedConfig, PreTrainedModel
 from transformers.quantizers.auto import AutoHfQuantizer
 
-from helpers.architectures import COMPONENTS, component_of, load_config, meta_model
+from helpers.models import COMPONENTS, component_of, load_config, meta_model
 
 _NF4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": "bfloat16"}
 QUANTIZED = MappingProxyType({
@@ -42,7 +42,7 @@ class MemoryBreakdown:
 def weight_bytes(config, precision: str, *, rest: str = "bfloat16") -> MemoryBreakdown:
     """What the parameters of a model take once it is loaded in ``precision``; exact, with no weights and no download.
 
-    ``config``: anything that :func:`helpers.architectures.load_config` takes. ``precision``: one of ``PRECISIONS``.
+    ``config``: anything that :func:`helpers.models.load_config` takes. ``precision``: one of ``PRECISIONS``.
     ``rest``: what bitsandbytes leaves unquantized has this type (the ``dtype`` given to ``from_pretrained``): embeddings,
     the head, convolutions, norms, biases, tables of positions. Linear layers are quantized, except the head and what is tied.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from transformers import CONFIG_MAPPING, LlamaConfig, PaliGemmaConfig
 
-from helpers.architectures import ARCHITECTURES, COMPONENTS, component_of, load_config, meta_model
+from helpers.models import ARCHITECTURES, COMPONENTS, component_of, load_config, meta_model
 from helpers.paths import EMBEDDED_MODEL
 
 
@@ -148,7 +148,7 @@ def test_paligemma_by_component_is_what_its_sizes_say():
 
 
 def test_opening_a_config_needs_no_network_and_no_hub_cache(tmp_path):
-    code = "from helpers.architectures import ARCHITECTURES, load_config; [load_config(n) for n in ARCHITECTURES]"
+    code = "from helpers.models import ARCHITECTURES, load_config; [load_config(n) for n in ARCHITECTURES]"
     root = Path(__file__).parent.parent
     environment = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "PATH": "", "PYTHONPATH": str(root)}
     assert subprocess.run([sys.executable, "-c", code], cwd=root, env=environment).returncode == 0

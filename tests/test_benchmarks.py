@@ -11,7 +11,7 @@ from transformers import ProcessorMixin
 
 from helpers.benchmarks import leave_out_empty_audios, lmms_eval_command
 from helpers.data import load_chartqa
-from helpers.prompts import SHORT_ANSWER, chat
+from helpers.models import SHORT_ANSWER, chat
 
 OPTIONS = {"--model", "--model_args", "--tasks", "--batch_size", "--log_samples", "--output_path", "--limit", "--device"}
 MODEL_ARGUMENTS = {

@@ -42,7 +42,7 @@ def test_what_is_broken_is_a_line_of_the_table(online, monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setattr(doctor, "version", lambda name: "0.0.1" if name == "trl" else "999")
-    monkeypatch.setattr("helpers.hardware.detect", lambda *_: 1 / 0)
+    monkeypatch.setattr("helpers.models.detect", lambda *_: 1 / 0)
     monkeypatch.setattr(constants, "ENDPOINT", "http://user:password@127.0.0.1:9")
     table = doctor.examine()
     assert "! 0.0.1, the course needs >=1.10: make setup" in table

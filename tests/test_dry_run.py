@@ -12,10 +12,9 @@ from peft import LoraConfig, get_peft_model
 from helpers.data import load_chartqa
 from helpers.dry_run import FAMILIES, estimate_steps, estimate_training_memory
 from helpers.live_tensors import LiveTensors
-from helpers.models import load_model
+from helpers.models import SHORT_ANSWER, chat, load_model
 from helpers.paths import ROOT
 from helpers.profiled import profile_peak
-from helpers.prompts import SHORT_ANSWER, chat
 from helpers.weights import weight_bytes
 
 TARGET = 0.03  # what is promised

@@ -5,8 +5,8 @@ import re
 
 import numpy as np
 
+from helpers.models import FULL_SENTENCE, SHORT_ANSWER
 from helpers.paths import EMBEDDED_MODEL
-from helpers.prompts import FULL_SENTENCE, SHORT_ANSWER
 from helpers.tiny.card import CLAIMED
 from helpers.tiny.charts import draw
 from helpers.tiny.curriculum import invented_chart

@@ -4,8 +4,7 @@ import nbformat
 import pytest
 import torch
 
-from helpers.hardware import Hardware, choose_precision, choose_profile, detect
-from helpers.models import quantization_config
+from helpers.models import Hardware, choose_precision, choose_profile, detect, quantization_config
 from helpers.notebooks import find_lessons
 from helpers.profiles import load_profile
 

@@ -10,7 +10,7 @@ from hub_client import environment
 from hub_files import repositories
 from hub_stand_in import StandInHub
 
-from helpers.hardware import choose_precision, detect
+from helpers.models import choose_precision, detect
 from helpers.paths import ROOT
 from helpers.profiles import load_profile
 

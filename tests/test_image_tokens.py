@@ -23,8 +23,7 @@ from transformers import (
 from transformers.image_utils import SizeDict
 from transformers.models.smolvlm.image_processing_smolvlm import get_resize_output_image_size
 
-from helpers.architectures import ARCHITECTURES
-from helpers.image_tokens import PROCESSORS, ImageTokens, count_image_tokens, tile_grid
+from helpers.models import ARCHITECTURES, PROCESSORS, ImageTokens, count_image_tokens, tile_grid
 from helpers.paths import ROOT
 
 SIZES = [
@@ -216,5 +215,5 @@ def test_qwen_refuses_what_its_processor_refuses():
 
 
 def test_counting_imports_no_torch():
-    code = "import sys, helpers.image_tokens; assert not {'torch', 'transformers'} & set(sys.modules)"
+    code = "import sys; from helpers.models import count_image_tokens; assert not {'torch', 'transformers'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -7,8 +7,8 @@ import pytest
 from peft import LoraConfig
 from torch import nn
 
-from helpers.image_tokens import count_image_tokens
 from helpers.lora import count_parameters
+from helpers.models import count_image_tokens
 from helpers.paths import NOTEBOOKS
 from helpers.profiles import load_profile
 

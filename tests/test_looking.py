@@ -6,8 +6,8 @@ from PIL import Image
 
 from helpers.data import load_chartqa
 from helpers.looking import _log_likelihoods, occlusion_map
+from helpers.models import SHORT_ANSWER
 from helpers.plots_pictures import plot_occlusion, plot_tiles
-from helpers.prompts import SHORT_ANSWER
 
 
 def test_covering_an_empty_page_changes_nothing(model, processor):

@@ -18,9 +18,8 @@ from transformers import (
     Qwen3VLConfig,
 )
 
-from helpers.architectures import COMPONENTS, load_config, meta_model
 from helpers.lora import count_model, count_parameters
-from helpers.models import load_model
+from helpers.models import COMPONENTS, load_config, load_model, meta_model
 from helpers.paths import ROOT
 
 SCOPED = r".*text_model.*\.(q_proj|v_proj)"

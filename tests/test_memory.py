@@ -10,9 +10,9 @@ import torch
 from peft import LoraConfig
 from transformers import AutoModelForImageTextToText, SmolVLMConfig, SmolVLMForConditionalGeneration
 
-from helpers.architectures import component_of, load_config, meta_model
 from helpers.lora import count_parameters
 from helpers.memory import PRECISIONS, measure_peak_memory, weight_bytes
+from helpers.models import component_of, load_config, meta_model
 from helpers.weights import FLOATS, QUANTIZED
 
 SIZE = 200_000_000

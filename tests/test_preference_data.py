@@ -18,9 +18,8 @@ from trl import DPOConfig, DPOTrainer
 
 import helpers.rows
 from helpers.data import load_preferences
-from helpers.models import load_model
+from helpers.models import FULL_SENTENCE, load_model
 from helpers.paths import EMBEDDED_CHARTQA, EMBEDDED_PREFERENCES
-from helpers.prompts import FULL_SENTENCE
 from helpers.rows import SPLITS
 from helpers.tiny.pairs import NOT_SHOWN, build_split
 from helpers.tiny.tables import load_blocks

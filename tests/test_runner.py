@@ -25,7 +25,7 @@ def write_lesson(folder, name, *cells, needs=(), tagged=True, parameters=PARAMET
 
 
 RECORD = (
-    "from helpers.hardware import detect\nfrom helpers.record import record\nrecord('{}', PROFILE, detect(), {{'value': {}}})"
+    "from helpers.models import detect\nfrom helpers.record import record\nrecord('{}', PROFILE, detect(), {{'value': {}}})"
 )
 
 

@@ -13,7 +13,7 @@ TOKEN = "hf_plantedQmZk7RwTbX2vLs9DcYhJ4NfGpEaUo"
 LEAKS = """
 import json, os, sys
 from pathlib import Path
-from helpers.hardware import detect
+from helpers.models import detect
 from helpers.paths import output_folder
 from helpers.record import record
 

@@ -7,8 +7,7 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from helpers.data import load_chartqa, to_rgb
-from helpers.models import QUANTIZATIONS, load_model
-from helpers.prompts import SHORT_ANSWER
+from helpers.models import QUANTIZATIONS, SHORT_ANSWER, load_model
 
 TEXT_ONLY = r".*text_model.*\.(q_proj|v_proj)"
 

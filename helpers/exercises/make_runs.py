@@ -25,8 +25,7 @@ from helpers.earlier import made_by
 from helpers.evaluation import generate_answers, relaxed_accuracy
 from helpers.exercises.runs import RUNS
 from helpers.exercises.trials import TEXT_LAYERS, prompt_and_completion
-from helpers.models import load_model, load_processor
-from helpers.prompts import SHORT_ANSWER
+from helpers.models import SHORT_ANSWER, load_model, load_processor
 from helpers.record import read_results
 
 _COMMON = {

@@ -5,7 +5,7 @@ import math
 from helpers.exercises.checks import Case, Function, Number, Value
 from helpers.exercises.exercise import Question
 from helpers.exercises.learner import call
-from helpers.image_tokens import count_image_tokens
+from helpers.models import count_image_tokens
 
 
 def image_tokens(width, height, longest_edge, tile, tokens_per_tile):
@@ -47,8 +47,7 @@ _CUTS = [
 
 def _prompt_problem(build_prompt) -> str | None:
     # Imported here: only this exercise needs the libraries of a model, and they take seconds to import.
-    from helpers.models import load_processor
-    from helpers.prompts import chat
+    from helpers.models import chat, load_processor
 
     processor = load_processor("embedded")
     for question, system in (

@@ -22,7 +22,7 @@ def _qv(rank: int, *, vision: bool = False, projections: int = 2) -> int:
 
 
 def _pattern_problem(pattern) -> str | None:
-    from helpers.architectures import component_of  # here: only this exercise needs it, and it takes seconds to import
+    from helpers.models import component_of  # here: only this exercise needs it, and it takes seconds to import
 
     if not isinstance(pattern, str):
         return "PEFT takes a list as endings, anywhere in the model; a pattern is a string, which must match the whole name"
@@ -46,7 +46,7 @@ def _pattern_problem(pattern) -> str | None:
 
 @lru_cache
 def _module_names(family: str) -> list[str]:
-    from helpers.architectures import load_config, meta_model
+    from helpers.models import load_config, meta_model
 
     return [name for name, _ in meta_model(load_config(family)).named_modules()]
 

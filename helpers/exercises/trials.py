@@ -10,8 +10,7 @@ from helpers.data import load_chartqa, to_rgb
 from helpers.dry_run import estimate_training_memory
 from helpers.evaluation import generate_answers, relaxed_accuracy
 from helpers.lora import count_parameters
-from helpers.models import load_model, load_processor
-from helpers.prompts import SHORT_ANSWER
+from helpers.models import SHORT_ANSWER, load_model, load_processor
 
 TEXT_LAYERS = r".*text_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 _LORA = ("r", "lora_alpha", "target_modules")

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from tqdm.auto import tqdm
 from transformers import SmolVLMForConditionalGeneration
 
-from helpers.hardware import detect
+from helpers.models import detect
 from helpers.tiny.architecture import build_model, build_processor
 from helpers.tiny.batches import IGNORE, Batch, BatchMaker
 from helpers.tiny.card import write_card

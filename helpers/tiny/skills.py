@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.evaluation import generate_answers
-from helpers.prompts import SHORT_ANSWER
+from helpers.models import SHORT_ANSWER
 from helpers.tiny.charts import draw
 from helpers.tiny.curriculum import describe, form_questions, invented_chart
 

@@ -13,7 +13,7 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from helpers.names import find_model, unknown_model
+from helpers.models.names import find_model, unknown_model
 
 _LONGEST_EDGE_OF_ANY = 4096  # Idefics3ImageProcessor goes no further, whatever its settings say
 _LARGEST_RATIO = 200  # Qwen2VLImageProcessor refuses pictures more elongated than that

@@ -15,8 +15,8 @@ import torch
 import yaml
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel
 
-from helpers.models import locate
-from helpers.names import find_model, unknown_model
+from helpers.models.load import locate
+from helpers.models.names import find_model, unknown_model
 from helpers.paths import resolve
 
 _DATA: dict[str, dict] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))

@@ -1,0 +1,20 @@
+"""From a model's name to something that answers: names and folders go in; models, processors and configs come out.
+
+Loads a model and its processor, quantized if asked; opens released architectures as configs without weights; counts the
+tiles and image tokens of a picture (transformers' image processors, step by step); says what this machine's hardware can
+compute in; and holds the instructions that every question is asked with.
+"""
+
+from helpers import open_room
+
+__getattr__, __dir__, __all__ = open_room(
+    __name__,
+    {
+        "load": ("MODEL_FILES", "QUANTIZATIONS", "download", "load_model", "load_processor", "locate", "quantization_config"),
+        "architectures": ("ARCHITECTURES", "COMPONENTS", "component_of", "load_config", "meta_model"),
+        "names": ("find_model", "unknown_model"),
+        "hardware": ("Hardware", "choose_precision", "choose_profile", "detect"),
+        "image_tokens": ("PROCESSORS", "ImageTokens", "count_image_tokens", "tile_grid"),
+        "prompts": ("FULL_SENTENCE", "SHORT_ANSWER", "chat"),
+    },
+)
