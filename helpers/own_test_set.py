@@ -13,12 +13,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from helpers.data import to_rgb
+from helpers.data import image_problem, to_rgb
 from helpers.generation import generate_answers
 from helpers.metrics import bootstrap_interval, relaxed_match
 from helpers.models import SHORT_ANSWER
 from helpers.paths import resolve
-from helpers.rows import image_problem
 
 COLUMNS = ("image", "question", "answer")
 Problem = tuple[int, str]  # line of the CSV, whose first is 1, and what is wrong there

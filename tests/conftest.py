@@ -79,7 +79,7 @@ def named_or_skipped(capsys) -> Callable[[Callable, Path, str], None]:
     """A check of a loader on twelve rows of which number 6 is bad: it is named, in these words, or skipped and said so."""
 
     def check(load: Callable, folder: Path, words: str) -> None:
-        from helpers.rows import BadRowError
+        from helpers.data import BadRowError
 
         with pytest.raises(BadRowError, match=words) as caught:
             load(folder, "train")

@@ -9,9 +9,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from helpers.data import SPLITS, load_chartqa
+from helpers.data import FAMILIES, SPLITS, family_of, load_chartqa
 from helpers.evaluation import relaxed_match
-from helpers.families import FAMILIES, family_of
 from helpers.paths import EMBEDDED_CHARTQA
 from helpers.tiny.curriculum import invented_chart
 from helpers.tiny.mini import CHARTS, build_split

@@ -18,8 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as PILImage
 
-from helpers.data import BadRowError, load_chartqa
-from helpers.rows import image_problem
+from helpers.data import BadRowError, image_problem, load_chartqa
 
 DOCUMENTED = (BadRowError, ValueError, FileNotFoundError)
 SECONDS = 30  # for one call; they take well under one

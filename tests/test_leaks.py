@@ -6,8 +6,7 @@ import pytest
 from datasets import Dataset, Image
 from PIL import Image as PILImage
 
-from helpers.data import FEATURES, load_chartqa
-from helpers.leaks import SAME, check_leaks
+from helpers.data import FEATURES, SAME, check_leaks, load_chartqa
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,10 @@ from peft import LoraConfig
 from PIL import Image as PILImage
 from trl import DPOConfig, DPOTrainer
 
-import helpers.rows
-from helpers.data import load_preferences
+import helpers.data.rows
+from helpers.data import SPLITS, load_preferences
 from helpers.models import FULL_SENTENCE, load_model
 from helpers.paths import EMBEDDED_CHARTQA, EMBEDDED_PREFERENCES
-from helpers.rows import SPLITS
 from helpers.tiny.pairs import NOT_SHOWN, build_split
 from helpers.tiny.tables import load_blocks
 
@@ -267,7 +266,7 @@ def from_the_hub(monkeypatch, tmp_path, **splits):
     """What each split holds, for a hub repository with these splits (tests/test_hub.py has a real stand-in of the hub)."""
     for split, rows in splits.items():
         write(tmp_path / f"{split}-00000-of-00001.parquet", rows, FORMATTED)
-    monkeypatch.setattr(helpers.rows, "fetch", lambda source, kind, files: tmp_path)
+    monkeypatch.setattr(helpers.data.rows, "fetch", lambda source, kind, files: tmp_path)
     return {split: {row["chosen"][0]["content"] for row in load_preferences("owner/name@abc", split)} for split in SPLITS}
 
 

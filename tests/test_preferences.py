@@ -5,9 +5,9 @@ import math
 import pytest
 from datasets import Dataset
 
+from helpers.data import SPLITS
 from helpers.paths import EMBEDDED_PREFERENCES
 from helpers.preferences import KINDS, judge_answer, judge_answers
-from helpers.rows import SPLITS
 
 SPAIN = {"entity": "Spain", "value": 28.0, "unit": "million"}
 ABSENT = SPAIN | {"value": None}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from helpers.families import FAMILIES
+from helpers.data import FAMILIES
 from helpers.tiny.curriculum import form_questions, invented_chart
 
 _TEMPLATE = Path(__file__).with_name("model_card.md")

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from helpers.families import FAMILIES
+from helpers.data import FAMILIES
 from helpers.models import FULL_SENTENCE, SHORT_ANSWER
 from helpers.tiny.charts import KINDS, Chart, readable, reading_order
 from helpers.tiny.questions import Words, ask

@@ -12,8 +12,7 @@ import pyarrow.parquet as parquet
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from helpers.data import FEATURES
-from helpers.families import FAMILIES
+from helpers.data import FAMILIES, FEATURES
 from helpers.tiny.charts import Chart, draw, png_bytes, readable
 from helpers.tiny.curriculum import tell_apart
 from helpers.tiny.questions import Words, ask

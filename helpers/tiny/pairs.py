@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow.parquet as parquet
 from datasets import Dataset
 
+from helpers.data import FEATURES
 from helpers.models import FULL_SENTENCE
-from helpers.preference_data import FEATURES
 from helpers.tiny.charts import Chart, draw, png_bytes
 from helpers.tiny.curriculum import UNITS
 from helpers.tiny.mini import distinct_charts

@@ -1,6 +1,6 @@
 """Questions about a chart, in the families that ChartQA asks, with answers computed from the chart's figures.
 
-The families are those of :mod:`helpers.families`, which tells them from the words alone.
+The families are those of :mod:`helpers.data.kinds`, which tells them from the words alone.
 """
 
 from dataclasses import dataclass

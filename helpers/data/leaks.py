@@ -9,7 +9,7 @@ import numpy as np
 from datasets import Dataset, Image
 from PIL import Image as PILImage
 
-from helpers.rows import to_rgb
+from helpers.data.rows import to_rgb
 
 SIDE = 64  # pixels of the square that pictures are compared at: colours, file format and size no longer matter
 # Grey levels (of 255) between two pictures, root mean square. JPEG copies of the course's charts, scaled or not, came to 3.4 at

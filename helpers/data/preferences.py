@@ -10,9 +10,9 @@ import pyarrow
 from datasets import Dataset, DatasetInfo, Features, Image, List, Value, concatenate_datasets
 from datasets.table import InMemoryTable
 
+from helpers.data.rows import Layout, check_choices, image_problem, open_rows, require_columns, select_good, to_rgb
 from helpers.models import SHORT_ANSWER
 from helpers.paths import EMBEDDED_PREFERENCES
-from helpers.rows import Layout, check_choices, image_problem, open_rows, require_columns, select_good, to_rgb
 
 _MESSAGES = List({"role": Value("string"), "content": Value("string")})
 # What a judge needs to know of the chart (helpers.preferences); only the embedded pairs carry it.

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from datasets import ClassLabel, Dataset, Features, Image, List, Value
 
-from helpers.paths import EMBEDDED_CHARTQA, resolve
-from helpers.preference_data import load_preferences, questions_of, with_practice
-from helpers.rows import (
+from helpers.data.preferences import load_preferences, questions_of, with_practice
+from helpers.data.rows import (
     SPLITS,
     BadRowError,
     Layout,
@@ -20,6 +19,7 @@ from helpers.rows import (
     split_by_image,
     to_rgb,
 )
+from helpers.paths import EMBEDDED_CHARTQA, resolve
 
 __all__ = [
     "COLUMNS",
