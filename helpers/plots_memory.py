@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from helpers.fitting import MemoryPlan
+from helpers.memory import MemoryPlan
 from helpers.models import COMPONENTS
 from helpers.plots import AFTER, BEFORE
 

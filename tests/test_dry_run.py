@@ -10,12 +10,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from helpers.data import load_chartqa
-from helpers.dry_run import FAMILIES, estimate_steps, estimate_training_memory
-from helpers.live_tensors import LiveTensors
+from helpers.memory import FAMILIES, LiveTensors, estimate_steps, estimate_training_memory, profile_peak, weight_bytes
 from helpers.models import SHORT_ANSWER, chat, load_model
 from helpers.paths import ROOT
-from helpers.profiled import profile_peak
-from helpers.weights import weight_bytes
 
 TARGET = 0.03  # what is promised
 TOLERANCE = 0.005  # what is reached, and what it takes to see one gradient missing

@@ -3,8 +3,7 @@
 import pytest
 from peft import LoraConfig
 
-from helpers.fitting import MemoryPlan, plan_memory, plan_methods, what_fits
-from helpers.memory import estimate_training_memory
+from helpers.memory import MemoryPlan, estimate_training_memory, plan_memory, plan_methods, what_fits
 
 METHODS = {
     "full": {"precision": "float32"},

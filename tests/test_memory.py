@@ -11,9 +11,8 @@ from peft import LoraConfig
 from transformers import AutoModelForImageTextToText, SmolVLMConfig, SmolVLMForConditionalGeneration
 
 from helpers.lora import count_parameters
-from helpers.memory import PRECISIONS, measure_peak_memory, weight_bytes
+from helpers.memory import FLOATS, PRECISIONS, QUANTIZED, measure_peak_memory, weight_bytes
 from helpers.models import component_of, load_config, meta_model
-from helpers.weights import FLOATS, QUANTIZED
 
 SIZE = 200_000_000
 NUMBERS = 1_000_000  # of float32: 4 MB

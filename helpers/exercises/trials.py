@@ -7,9 +7,9 @@ from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
 from helpers.data import load_chartqa, to_rgb
-from helpers.dry_run import estimate_training_memory
 from helpers.evaluation import generate_answers, relaxed_accuracy
 from helpers.lora import count_parameters
+from helpers.memory import estimate_training_memory
 from helpers.models import SHORT_ANSWER, load_model, load_processor
 
 TEXT_LAYERS = r".*text_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"

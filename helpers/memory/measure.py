@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from helpers.dry_run import OPTIMIZERS, estimate_training_memory
-from helpers.live_tensors import LiveTensors
-from helpers.weights import PRECISIONS, MemoryBreakdown, weight_bytes
+from helpers.memory.dry_run import OPTIMIZERS, estimate_training_memory
+from helpers.memory.live_tensors import LiveTensors
+from helpers.memory.weights import PRECISIONS, MemoryBreakdown, weight_bytes
 
 __all__ = [
     "OPTIMIZERS", "PRECISIONS", "MemoryBreakdown", "PeakMemory", "estimate_training_memory", "free_memory",

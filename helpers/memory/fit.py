@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm.auto import tqdm
 
-from helpers.dry_run import estimate_steps
+from helpers.memory.dry_run import estimate_steps
 
 _TILES = 9, 17  # far enough from none for activations to make the peak
 
@@ -40,7 +40,7 @@ class MemoryPlan:
 def plan_memory(config, **settings) -> MemoryPlan:
     """The plan from three dry runs: one example of 9 tiles, one of 17, two of 17.
 
-    ``settings``: those of :func:`helpers.dry_run.estimate_training_memory`, without batch size and tiles. Attention without
+    ``settings``: those of :func:`helpers.memory.estimate_training_memory`, without batch size and tiles. Attention without
     score matrices makes activations proportional to the tokens. Where the peak lies in another moment of the step, the plan is
     too low: near ``floor`` by some per cent, and with one tile, where the text's logits make the peak, by up to a fifth (seen
     on the embedded model). Ask a dry run of its own there.

@@ -12,12 +12,12 @@ import torch
 from peft import LoraConfig
 from torch import nn
 
-from helpers.fake_batches import FAMILIES
-from helpers.fake_floats import FakeFloats
-from helpers.live_tensors import LiveTensors
 from helpers.lora import wrap
+from helpers.memory.fake_batches import FAMILIES
+from helpers.memory.fake_floats import FakeFloats
+from helpers.memory.live_tensors import LiveTensors
+from helpers.memory.weights import QUANTIZED, MemoryBreakdown, check_precision, dtype_of, skeleton
 from helpers.models import COMPONENTS, component_of, load_config
-from helpers.weights import QUANTIZED, MemoryBreakdown, check_precision, dtype_of, skeleton
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 _PARTS = ("weights", "adapters", "gradients", "optimizer", "activations")
@@ -38,7 +38,7 @@ def estimate_training_memory(
 
     ``config``: anything that :func:`helpers.models.load_config` takes, of one of the families in ``FAMILIES``.
     ``lora``: what is trained; None trains every weight. ``precision``: of the weights, one of
-    ``helpers.weights.PRECISIONS``; what a quantized one leaves is bfloat16. ``image_tiles``: squares per example that
+    ``helpers.memory.PRECISIONS``; what a quantized one leaves is bfloat16. ``image_tiles``: squares per example that
     the vision tower sees, of the model's own size (SmolVLM, Idefics3) or one picture of as many 448 x 448 squares (Qwen).
     ``text_tokens``: of each example, beside the image tokens. ``optimizer``: one of ``OPTIMIZERS``.
 
