@@ -16,14 +16,13 @@ from peft import LoraConfig
 from tqdm.auto import tqdm
 from trl import SFTConfig
 
-from helpers.commands import run_command
 from helpers.data import FEATURES, load_chartqa
 from helpers.evaluation import generate_answers
 from helpers.models import load_model, load_processor
 from helpers.paths import NOTEBOOKS, resolve
 from helpers.profiles import load_profile
 from helpers.runner import run
-from helpers.trl_command import as_conversations, command_settings, save_conversations, write_settings
+from helpers.training import as_conversations, command_settings, run_command, save_conversations, write_settings
 
 CHARTQA_TRAIN_ROWS = 28_299
 _DISTINCT_PICTURES, _LIST_ROWS = 300, 500

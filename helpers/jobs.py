@@ -7,10 +7,10 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from helpers.commands import run_command
 from helpers.notebooks import UsageError, check_parameters, find_lessons, select_lessons
 from helpers.paths import ROOT
 from helpers.profiles import load_profile
+from helpers.training import run_command
 
 SCRIPT = ROOT / "helpers" / "job_script.py"
 PYTHON = "3.11"  # the version that the lock was run on

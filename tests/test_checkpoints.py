@@ -9,7 +9,7 @@ from peft import LoraConfig
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig
 
-from helpers.checkpoints import MARKER, MarkCheckpoints, last_complete_checkpoint, settings_key
+from helpers.training import MARKER, MarkCheckpoints, last_complete_checkpoint, settings_key
 
 
 class Training:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers.checkpoints import MARKER
+from helpers.training import MARKER
 
 pytestmark = pytest.mark.slow
 SETTINGS = {"PROFILE": "tiny", "N_TRAIN": 64, "N_VAL": 8, "N_TEST": 8, "MAX_STEPS": 24, "EVAL_STEPS": 3, "BATCH_SIZE": 4}

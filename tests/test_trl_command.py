@@ -11,11 +11,10 @@ from peft import LoraConfig
 from trl import DPOConfig, DPOTrainer, SFTConfig, get_peft_config, get_quantization_config
 from trl.scripts import dpo, sft
 
-from helpers.commands import run_command
 from helpers.data import load_chartqa, load_preferences
 from helpers.models import load_model, load_processor, quantization_config
 from helpers.profiles import NAMES, load_profile
-from helpers.trl_command import as_conversations, command_settings, save_conversations, write_settings
+from helpers.training import as_conversations, command_settings, run_command, save_conversations, write_settings
 
 TARGETS = r".*text_model.*\.(q_proj|v_proj)"
 

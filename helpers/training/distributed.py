@@ -1,6 +1,6 @@
 """Train from a TRL settings file in as many processes as torchrun starts.
 
-``torchrun --nproc-per-node 2 -m helpers.several_processes --config x.yaml``: what ``trl sft`` does, and a note of how many
+``torchrun --nproc-per-node 2 -m helpers.training.distributed --config x.yaml``: what ``trl sft`` does, and a note of how many
 processes really took part. The engine is TRL's trainer on accelerate; nothing here knows about ranks.
 """
 

@@ -1,4 +1,4 @@
-"""Say how many processes a launcher really started: ``<launcher> -m helpers.count_processes``."""
+"""Say how many processes a launcher really started: ``<launcher> -m helpers.training.count_processes``."""
 
 from accelerate import PartialState
 

@@ -1,0 +1,16 @@
+"""What surrounds a training, which itself stands in the lessons: rows and a trainer's configuration go in; files come out.
+
+A checkpoint marker, written last, says which checkpoint is whole and whose it is; TRL's settings files and data for
+``trl sft`` and ``trl dpo``; old questions as pairs, for practice; programs of the environment, and several processes.
+"""
+
+from helpers import open_room
+
+__getattr__, __dir__, __all__ = open_room(
+    __name__,
+    {
+        "checkpoints": ("MARKER", "MarkCheckpoints", "last_complete_checkpoint", "settings_key"),
+        "settings": ("CONVERSATIONS", "as_conversations", "command_settings", "save_conversations", "write_settings"),
+        "commands": ("run_command",),
+    },
+)
