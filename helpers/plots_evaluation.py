@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from helpers.metrics import bootstrap_interval
+from helpers.evaluation import bootstrap_interval
 from helpers.plots import AFTER, BEFORE
 
 # Okabe and Ito's colours, with hatches for readers who can't tell them apart.

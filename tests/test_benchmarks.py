@@ -9,8 +9,8 @@ import shlex
 import pytest
 from transformers import ProcessorMixin
 
-from helpers.benchmarks import leave_out_empty_audios, lmms_eval_command
 from helpers.data import load_chartqa
+from helpers.evaluation import leave_out_empty_audios, lmms_eval_command
 from helpers.models import SHORT_ANSWER, chat
 
 OPTIONS = {"--model", "--model_args", "--tasks", "--batch_size", "--log_samples", "--output_path", "--limit", "--device"}
@@ -24,7 +24,7 @@ TASKS = {"chartqa", "chartqa_lite"}
 
 def words(*arguments, **settings) -> dict[str, str]:
     python, module, name, *rest = shlex.split(lmms_eval_command(*arguments, **settings))
-    assert (python, module, name) == ("python", "-m", "helpers.benchmarks")
+    assert (python, module, name) == ("python", "-m", "helpers.evaluation.benchmarks")
     starts = [at for at, word in enumerate(rest) if word.startswith("--")]
     return {rest[at]: " ".join(rest[at + 1 : end]) for at, end in zip(starts, [*starts[1:], len(rest)], strict=True)}
 

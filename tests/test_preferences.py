@@ -6,8 +6,8 @@ import pytest
 from datasets import Dataset
 
 from helpers.data import SPLITS
+from helpers.evaluation import KINDS, judge_answer, judge_answers
 from helpers.paths import EMBEDDED_PREFERENCES
-from helpers.preferences import KINDS, judge_answer, judge_answers
 
 SPAIN = {"entity": "Spain", "value": 28.0, "unit": "million"}
 ABSENT = SPAIN | {"value": None}

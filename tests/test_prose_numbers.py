@@ -19,11 +19,10 @@ import pytest
 import torch
 from trl import SFTConfig
 
-from helpers.evaluation import bootstrap_interval, relaxed_match
+from helpers.evaluation import bootstrap_interval, judge_answer, relaxed_match
 from helpers.models import PROCESSORS, count_image_tokens, tile_grid
 from helpers.notebooks import find_lessons
 from helpers.paths import NOTEBOOKS
-from helpers.preferences import judge_answer
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from helpers.models import SHORT_ANSWER
 from helpers.paths import EMBEDDED_PREFERENCES
 
 _MESSAGES = List({"role": Value("string"), "content": Value("string")})
-# What a judge needs to know of the chart (helpers.preferences); only the embedded pairs carry it.
+# What a judge needs to know of the chart (helpers.evaluation.judge); only the embedded pairs carry it.
 TRUTH = {
     "entity": Value("string"), "value": Value("float64"), "unit": Value("string"), "rejected_kind": Value("string")
 }  # fmt: skip

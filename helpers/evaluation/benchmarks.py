@@ -1,8 +1,8 @@
 """Score a model on public benchmarks with lmms-eval, so that others can compare theirs: the command, and its launcher.
 
-``python -m helpers.benchmarks`` takes lmms-eval's own options and starts it with two things mended in its class for any
-transformers model: it hands every processor an empty list of ``audios``, which transformers 5 refuses by name; and it looks
-for the model's type where transformers keeps configurations, finds none, and loads a model that can't generate.
+``python -m helpers.evaluation.benchmarks`` takes lmms-eval's own options and starts it with two things mended in its class
+for any transformers model: it hands every processor an empty list of ``audios``, which transformers 5 refuses by name; and it
+looks for the model's type where transformers keeps configurations, finds none, and loads a model that can't generate.
 """
 
 import shlex
@@ -23,8 +23,8 @@ def lmms_eval_command(model: str | Path, output: str | Path, limit: int | None =
     the first question: the batch size is 1.
     """
     settings = f"pretrained={model},system_prompt={SHORT_ANSWER}"
-    words = ["python", "-m", "helpers.benchmarks", "--model", "huggingface", "--model_args", settings, "--tasks", task]
-    words += ["--batch_size", "1", "--log_samples", "--output_path", str(output)]
+    words = ["python", "-m", "helpers.evaluation.benchmarks", "--model", "huggingface", "--model_args", settings]
+    words += ["--tasks", task, "--batch_size", "1", "--log_samples", "--output_path", str(output)]
     words += ["--limit", str(limit)] if limit else []
     return shlex.join(words)
 

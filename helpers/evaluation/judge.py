@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from helpers.quantities import Quantity, parse_unit, plain, stated_quantities
+from helpers.evaluation.quantities import Quantity, parse_unit, plain, stated_quantities
 
 KINDS = {
     "grounded": "names the entity and states its value, and no other number",

@@ -14,8 +14,8 @@ from pathlib import Path
 from PIL import Image
 
 from helpers.data import image_problem, to_rgb
-from helpers.generation import generate_answers
-from helpers.metrics import bootstrap_interval, relaxed_match
+from helpers.evaluation.generate import generate_answers
+from helpers.evaluation.metrics import bootstrap_interval, relaxed_match
 from helpers.models import SHORT_ANSWER
 from helpers.paths import resolve
 
