@@ -7,7 +7,7 @@ from PIL import Image
 from helpers.data import load_chartqa
 from helpers.evaluation import occlusion, occlusion_map
 from helpers.models import SHORT_ANSWER
-from helpers.plots_pictures import plot_occlusion, plot_tiles
+from helpers.plots import plot_occlusion, plot_tiles
 
 
 def test_covering_an_empty_page_changes_nothing(model, processor):

@@ -5,7 +5,7 @@ import numpy as np
 
 from helpers.lora import LoraCount
 from helpers.models import COMPONENTS
-from helpers.plots import AFTER, BEFORE
+from helpers.plots.figure import AFTER, BEFORE
 
 # Okabe and Ito's colours, with hatches for readers who can't tell them apart.
 _STYLES = {

@@ -4,7 +4,7 @@ from collections import Counter
 
 import matplotlib.pyplot as plt
 
-from helpers.plots import AFTER, BEFORE
+from helpers.plots.figure import AFTER, BEFORE
 
 
 def plot_preference_curves(log: list[dict]):

@@ -6,7 +6,7 @@ import torch
 
 from helpers.memory import MemoryPlan
 from helpers.models import COMPONENTS
-from helpers.plots import AFTER, BEFORE
+from helpers.plots.figure import AFTER, BEFORE
 
 # Okabe and Ito's colours, with hatches for readers who can't tell them apart.
 _STYLES = {

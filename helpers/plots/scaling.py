@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
-from helpers.plots import AFTER, BEFORE
+from helpers.plots.figure import AFTER, BEFORE
 
 # Okabe and Ito's colours; marks differ in shape and shrink, so that points on top of each other all show.
 _STYLES = [("black", "o", 11), (BEFORE, "s", 8), (AFTER, "D", 5), ("#D55E00", "x", 4)]

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from helpers.evaluation import bootstrap_interval
-from helpers.plots import AFTER, BEFORE
+from helpers.plots.figure import AFTER, BEFORE
 
 # Okabe and Ito's colours, with hatches for readers who can't tell them apart.
 _STYLES = ({"color": BEFORE, "hatch": "//"}, {"color": AFTER}, {"color": "#009E73", "hatch": ".."})
