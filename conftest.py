@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from helpers.environment import caches
+from helpers.course import caches
 from helpers.paths import ROOT
 
 # Before any test module imports the libraries that read these; nbmake's kernels inherit them.

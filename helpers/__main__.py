@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from helpers import environment
+from helpers.course import environment
 from helpers.paths import ROOT
 
 
@@ -64,8 +64,7 @@ def _course(options) -> int:
 
 def _run(options) -> int:
     os.environ.update(environment.caches())  # before the libraries read them
-    from helpers.notebooks import UsageError
-    from helpers.runner import run, typed
+    from helpers.course import UsageError, run, typed
 
     try:
         pairs = [pair.partition("=") for pair in options.set]
@@ -80,7 +79,7 @@ def _run(options) -> int:
 
 def _ask(options) -> int:
     os.environ.update(environment.caches())
-    from helpers.asking import ask
+    from helpers.course import ask
     from helpers.hub import HubError
 
     try:
@@ -92,7 +91,7 @@ def _ask(options) -> int:
 
 
 def _times(options) -> int:
-    from helpers.times import write_times
+    from helpers.course import write_times
 
     try:
         for lesson, seconds in write_times(options.run).items():
@@ -105,7 +104,7 @@ def _times(options) -> int:
 
 def _doctor(options) -> int:
     os.environ.update(environment.caches())
-    from helpers.doctor import examine
+    from helpers.course import examine
 
     print(examine())
     return 0
@@ -113,7 +112,7 @@ def _doctor(options) -> int:
 
 def _bench(options) -> int:
     os.environ.update(environment.caches())
-    from helpers.bench import bench
+    from helpers.course import bench
 
     bench()
     return 0

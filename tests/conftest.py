@@ -40,8 +40,7 @@ def recorded(tmp_path_factory) -> Callable[[str], dict]:
 
     Both use the small values of ``metadata.nbmake.mock``. Tests with this fixture come last (see the other conftest.py).
     """
-    from helpers.record import read_results
-    from helpers.runner import run
+    from helpers.course import read_results, run
 
     ran = {}
 

@@ -3,10 +3,9 @@
 import pytest
 from hub_stand_in import Repository, StandInHub
 
-from helpers import doctor
 from helpers.__main__ import main
+from helpers.course import NAMES, doctor, load_profile
 from helpers.paths import EMBEDDED_MODEL
-from helpers.profiles import NAMES, load_profile
 
 TOKEN = "hf_plantedQmZk7RwTbX2vLs9DcYhJ4NfGpEaUo"
 

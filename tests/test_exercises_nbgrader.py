@@ -6,7 +6,7 @@ import subprocess
 import pandas as pd
 import pytest
 
-from helpers.environment import INSTRUCTOR_PYTHON
+from helpers.course import INSTRUCTOR_PYTHON
 from helpers.exercises.exercise import EXERCISES, SOLUTIONS, SOURCE, notebooks
 from helpers.exercises.index import entries_of, fingerprints
 from helpers.paths import ROOT

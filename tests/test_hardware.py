@@ -4,9 +4,8 @@ import nbformat
 import pytest
 import torch
 
+from helpers.course import find_lessons, load_profile
 from helpers.models import Hardware, choose_precision, choose_profile, detect, quantization_config
-from helpers.notebooks import find_lessons
-from helpers.profiles import load_profile
 
 T4 = Hardware("cuda", "Tesla T4", int(15.8e9), native_bf16=False)
 L4 = Hardware("cuda", "NVIDIA L4", int(23.7e9), native_bf16=True)

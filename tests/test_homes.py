@@ -6,10 +6,18 @@ import json
 import nbformat
 import pytest
 
-from helpers import hosted
-from helpers.homes import TAG, badges, readme_badges, setup_code, setup_text, with_readme_badges, with_setup
-from helpers.jobs import course_address
-from helpers.notebooks import find_lessons
+from helpers.course import (
+    TAG,
+    badges,
+    colab,
+    course_address,
+    find_lessons,
+    readme_badges,
+    setup_code,
+    setup_text,
+    with_readme_badges,
+    with_setup,
+)
 from helpers.paths import ROOT
 
 ADDRESS = "https://github.com/me/course"
@@ -20,12 +28,12 @@ LESSONS = find_lessons()
 def test_every_lesson_has_the_set_up_that_the_setting_gives(lesson):
     before = nbformat.read(lesson.path, as_version=4)
     after = with_setup(nbformat.read(lesson.path, as_version=4), f"notebooks/{lesson.path.name}", course_address())
-    assert before == after, "run: python -m helpers.homes"
+    assert before == after, "run: python -m helpers.course.launch"
 
 
 def test_the_readme_agrees_with_the_setting():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_readme_badges(text, course_address()) == text, "run: python -m helpers.homes"
+    assert with_readme_badges(text, course_address()) == text, "run: python -m helpers.course.launch"
     assert text.count(f"]({ADDRESS}") == 0
     with pytest.raises(ValueError, match="needs the marks"):
         with_readme_badges("no marks", ADDRESS)
@@ -73,7 +81,7 @@ def test_the_cell_fetches_once_and_runs_twice(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("subprocess.run", lambda command, **settings: git.append(command))
     prepared = []
-    monkeypatch.setattr(hosted, "prepare", lambda: prepared.append(1))
+    monkeypatch.setattr(colab, "prepare", lambda: prepared.append(1))
     path = list(__import__("sys").path)
     monkeypatch.setattr("sys.path", path)
     exec(setup_code(ADDRESS), {})
@@ -92,7 +100,7 @@ def test_the_cell_without_an_address_says_what_to_do(monkeypatch):
 
 
 def test_the_logic_behind_the_cell_needs_only_the_standard_library_until_it_is_asked():
-    top = ast.parse((ROOT / "helpers" / "hosted.py").read_text(encoding="utf-8")).body
+    top = ast.parse((ROOT / "helpers" / "course" / "colab.py").read_text(encoding="utf-8")).body
     modules = {alias.name.split(".")[0] for node in top if isinstance(node, ast.Import) for alias in node.names}
     modules |= {node.module.split(".")[0] for node in top if isinstance(node, ast.ImportFrom)}
     assert modules <= set(__import__("sys").stdlib_module_names)

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from helpers import hosted
-from helpers.hosted import KEPT, already_loaded, describe, home, plan, prepare, requirements, unmet
+from helpers.course import colab
 
 
 @pytest.fixture
-def colab(monkeypatch):
+def on_colab(monkeypatch):
     """A Colab session that lacks trl; pip is recorded instead of run."""
     calls = []
     report = {
@@ -27,9 +26,9 @@ def colab(monkeypatch):
         return json.dumps(report)
 
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab")
-    monkeypatch.setattr(hosted, "unmet", lambda wanted: ["trl>=1.10"])
-    monkeypatch.setattr(hosted, "pip", pip)
-    monkeypatch.setattr(hosted.metadata, "version", {"pandas": "2.2.3"}.__getitem__)
+    monkeypatch.setattr(colab, "unmet", lambda wanted: ["trl>=1.10"])
+    monkeypatch.setattr(colab, "pip", pip)
+    monkeypatch.setattr(colab.metadata, "version", {"pandas": "2.2.3"}.__getitem__)
     return calls, report
 
 
@@ -38,41 +37,41 @@ def missing_package(name):
 
 
 def test_where_everything_is_installed_it_does_nothing(monkeypatch, capsys):
-    monkeypatch.setattr(hosted, "pip", lambda *words: pytest.fail("pip was called"))
-    prepare()
-    prepare()
+    monkeypatch.setattr(colab, "pip", lambda *words: pytest.fail("pip was called"))
+    colab.prepare()
+    colab.prepare()
     assert capsys.readouterr().out == ""
 
 
 def test_on_a_machine_of_your_own_nothing_is_installed_unasked(monkeypatch):
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
     monkeypatch.delenv("KAGGLE_KERNEL_RUN_TYPE", raising=False)
-    monkeypatch.setattr(hosted, "unmet", lambda wanted: ["trl>=1.10"])
-    monkeypatch.setattr(hosted, "pip", lambda *words: pytest.fail("pip was called"))
+    monkeypatch.setattr(colab, "unmet", lambda wanted: ["trl>=1.10"])
+    monkeypatch.setattr(colab, "pip", lambda *words: pytest.fail("pip was called"))
     with pytest.raises(ModuleNotFoundError, match=r"lacks trl>=1.10: run `make setup`"):
-        prepare()
+        colab.prepare()
 
 
-def test_a_restart_is_announced_before_pip_runs_and_asked_for_after(colab, monkeypatch, capsys):
-    calls, _ = colab
-    monkeypatch.setattr(hosted.metadata, "version", lambda name: "2.2.3" if name == "pandas" else missing_package(name))
+def test_a_restart_is_announced_before_pip_runs_and_asked_for_after(on_colab, monkeypatch, capsys):
+    calls, _ = on_colab
+    monkeypatch.setattr(colab.metadata, "version", lambda name: "2.2.3" if name == "pandas" else missing_package(name))
     said_before = []
-    pip = hosted.pip
-    monkeypatch.setattr(hosted, "pip", lambda *words: said_before.append(capsys.readouterr().out) or pip(*words))
+    pip = colab.pip
+    monkeypatch.setattr(colab, "pip", lambda *words: said_before.append(capsys.readouterr().out) or pip(*words))
     monkeypatch.setitem(sys.modules, "pandas", sys)
     with pytest.raises(RuntimeError, match=r"restart the session now \(Runtime > Restart session\)"):
-        prepare()
+        colab.prepare()
     assert "--dry-run" in calls[0]
     assert "--dry-run" not in calls[1]
     assert "installing trl 1.16.0\nupgrading pandas 2.2.3 to 99" in said_before[1]
     assert "pandas of these are loaded already" in said_before[1]
 
 
-def test_without_anything_loaded_no_restart_is_asked_for(colab, monkeypatch, capsys):
-    calls, report = colab
+def test_without_anything_loaded_no_restart_is_asked_for(on_colab, monkeypatch, capsys):
+    calls, report = on_colab
     report["install"].pop()
-    monkeypatch.setattr(hosted.metadata, "version", missing_package)
-    prepare()
+    monkeypatch.setattr(colab.metadata, "version", missing_package)
+    colab.prepare()
     assert [("--dry-run" in words) for words in calls] == [True, False]
     assert "restart" not in capsys.readouterr().out
 
@@ -80,21 +79,21 @@ def test_without_anything_loaded_no_restart_is_asked_for(colab, monkeypatch, cap
 def test_homes(monkeypatch):
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
     monkeypatch.delenv("KAGGLE_KERNEL_RUN_TYPE", raising=False)
-    assert home() == "local"
+    assert colab.home() == "local"
     monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
-    assert home() == "kaggle"
+    assert colab.home() == "kaggle"
 
 
 def test_what_is_unmet():
-    assert unmet(["pytest>=1", "no-such-package>=1", "numpy>=999"]) == ["no-such-package>=1", "numpy>=999"]
-    assert not unmet(requirements())
-    assert not any(line.startswith("jupyterlab") for line in requirements())
+    assert colab.unmet(["pytest>=1", "no-such-package>=1", "numpy>=999"]) == ["no-such-package>=1", "numpy>=999"]
+    assert not colab.unmet(colab.requirements())
+    assert not any(line.startswith("jupyterlab") for line in colab.requirements())
 
 
 def test_only_upgrades_of_what_is_in_memory_need_a_restart():
     changes = {"pytest": ("1", "2"), "jupyterlab": ("1", "2"), "brand-new": (None, "1")}
-    assert already_loaded(changes) == ["pytest"]
-    assert describe({}) == "installing nothing new\nupgrading nothing"
+    assert colab.already_loaded(changes) == ["pytest"]
+    assert colab.describe({}) == "installing nothing new\nupgrading nothing"
 
 
 def test_pip_holds_what_the_runtime_was_made_with(monkeypatch, tmp_path):
@@ -104,10 +103,10 @@ def test_pip_holds_what_the_runtime_was_made_with(monkeypatch, tmp_path):
         held.append(Path(command[-1]).read_text())
         return subprocess.CompletedProcess(command, 1, "", "ResolutionImpossible")
 
-    monkeypatch.setattr(hosted.subprocess, "run", run)
+    monkeypatch.setattr(colab.subprocess, "run", run)
     with pytest.raises(RuntimeError, match=r"choose a newer runtime(.|\n)*ResolutionImpossible"):
-        plan(["trl"])
-    assert held[0].splitlines() == [f"{name}=={metadata.version(name)}" for name in KEPT]
+        colab.plan(["trl"])
+    assert held[0].splitlines() == [f"{name}=={metadata.version(name)}" for name in colab.KEPT]
 
 
 def frozen(folder: Path) -> dict[str, str]:
@@ -120,7 +119,7 @@ def frozen(folder: Path) -> dict[str, str]:
 def resolve(folder: Path, wanted: list[str], have: dict[str, str]) -> dict[str, str]:
     """What a resolver makes of ``wanted`` on Colab's Python beside its torch, torchvision and numpy, keeping what it can."""
     (folder / "wanted.in").write_text("\n".join(wanted))
-    (folder / "held.txt").write_text("\n".join(f"{name}=={have[name]}" for name in KEPT))
+    (folder / "held.txt").write_text("\n".join(f"{name}=={have[name]}" for name in colab.KEPT))
     (folder / "result.txt").write_text("\n".join(f"{name}=={version}" for name, version in have.items()))  # kept if it may be
     # torch is there already, with CUDA libraries of its own: what a wheel from the index would bring is beside the point.
     (folder / "uv.toml").write_text(
@@ -142,18 +141,20 @@ def test_the_courses_ranges_fit_colab_without_replacing_torch_torchvision_or_num
     have = frozen(shared)
     assert have["torch"].startswith("2.11")
     assert "trl" not in have
-    got = resolve(tmp_path, requirements(), have)
-    assert {name: got[name] for name in KEPT} == {name: have[name] for name in KEPT}
-    for line in requirements():
+    got = resolve(tmp_path, colab.requirements(), have)
+    assert {name: got[name] for name in colab.KEPT} == {name: have[name] for name in colab.KEPT}
+    for line in colab.requirements():
         requirement = Requirement(line)
         assert requirement.specifier.contains(got[requirement.name]), f"{line}: Colab would get {got[requirement.name]}"
     by_name = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in have.items()}
     changes = {name: (by_name.get(name), version) for name, version in got.items() if by_name.get(name) != version}
     assert set(changes) >= {"trl", "bitsandbytes"}, "these two are not part of a Colab runtime"
-    assert not set(changes) & {*KEPT, "ipykernel", "jupyter-client", "tornado"}, "the kernel that runs the cell stays as it is"
-    print(f"\non Colab the set-up cell says:\n{describe(changes)}")
+    assert not set(changes) & {*colab.KEPT, "ipykernel", "jupyter-client", "tornado"}, (
+        "the kernel that runs the cell stays as it is"
+    )
+    print(f"\non Colab the set-up cell says:\n{colab.describe(changes)}")
 
 
 def test_the_resolver_would_notice(shared, tmp_path):
     with pytest.raises(ValueError, match="torch"):
-        resolve(tmp_path, [*requirements(), "torch>=2.12"], frozen(shared))
+        resolve(tmp_path, [*colab.requirements(), "torch>=2.12"], frozen(shared))

@@ -13,11 +13,11 @@ from hub_client import HubClient, environment
 from hub_files import ROWS, repositories
 from hub_stand_in import Fault, StandInHub
 
+from helpers.course import load_profile
 from helpers.data import load_chartqa
 from helpers.hub import DATA_FILES, HubError, explain, fetch
 from helpers.models import load_model
 from helpers.paths import EMBEDDED_MODEL
-from helpers.profiles import load_profile
 
 MODEL, DATASET = load_profile("gpu")["MODEL"], load_profile("gpu")["DATASET"]
 REPOSITORY = MODEL.partition("@")[0]

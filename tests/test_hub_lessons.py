@@ -10,9 +10,9 @@ from hub_client import environment
 from hub_files import repositories
 from hub_stand_in import StandInHub
 
+from helpers.course import load_profile
 from helpers.models import choose_precision, detect
 from helpers.paths import ROOT
-from helpers.profiles import load_profile
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 RUN = """
 import sys
 from pathlib import Path
-from helpers import environment
+from helpers.course import environment
 environment.CACHE = Path(sys.argv[1])
 from helpers.__main__ import main
 raise SystemExit(main(sys.argv[2:]))

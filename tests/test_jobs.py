@@ -10,9 +10,7 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 
-from helpers import jobs
-from helpers.jobs import SCRIPT, job_command, pinned_header, run_job, write_header
-from helpers.notebooks import UsageError
+from helpers.course import UsageError, job_command, jobs, run_job
 from helpers.paths import ROOT
 
 FORK = {"repository": "https://example.org/me/course", "revision": "abc123"}
@@ -26,7 +24,7 @@ def test_the_command_says_what_where_and_how_long():
     command = job_command("04", profile="t4", flavor="t4-small", timeout="90m", settings={"SEED": 1}, **FORK)
     assert command[:4] == ["hf", "jobs", "uv", "run"]
     assert (value(command, "--flavor"), value(command, "--timeout")) == ("t4-small", "90m")
-    script = command.index(str(SCRIPT))
+    script = command.index(str(jobs.SCRIPT))
     assert command[script + 1] == "04_sft_chartqa"
     assert value(command, "--repository") == FORK["repository"]
     assert value(command, "--revision") == FORK["revision"]
@@ -91,8 +89,8 @@ def test_nothing_is_sent_without_submit(monkeypatch):
 
 
 def test_the_script_pins_what_the_lock_pins():
-    assert SCRIPT.read_text(encoding="utf-8").startswith(pinned_header()), "run: python -m helpers.jobs"
-    block = re.findall(r'^#     "(.*)",$', pinned_header(), re.MULTILINE)
+    assert jobs.SCRIPT.read_text(encoding="utf-8").startswith(jobs.pinned_header()), "run: python -m helpers.course.jobs"
+    block = re.findall(r'^#     "(.*)",$', jobs.pinned_header(), re.MULTILINE)
     names = {Requirement(line).name for line in block}
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert {Requirement(line).name for line in wanted} <= names
@@ -102,10 +100,10 @@ def test_the_script_pins_what_the_lock_pins():
 
 def test_writing_the_header_twice_changes_nothing(tmp_path):
     copy = tmp_path / "script.py"
-    copy.write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
-    write_header(copy)
-    write_header(copy)
-    assert copy.read_text(encoding="utf-8") == SCRIPT.read_text(encoding="utf-8")
+    copy.write_text(jobs.SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
+    jobs.write_header(copy)
+    jobs.write_header(copy)
+    assert copy.read_text(encoding="utf-8") == jobs.SCRIPT.read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -132,7 +130,7 @@ def test_the_script_fetches_the_course_and_runs_the_lesson(course, tmp_path):
     words = ["04_sft_chartqa", "--repository", str(course), "--revision", "main", "--set"]
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     for seed, code in ((0, 0), (13, 1)):
-        done = subprocess.run([sys.executable, str(SCRIPT), *words, f"SEED={seed}"], cwd=work, env=environment)
+        done = subprocess.run([sys.executable, str(jobs.SCRIPT), *words, f"SEED={seed}"], cwd=work, env=environment)
         assert done.returncode == code
         asked = (work / "out" / "results.json").read_text()
         assert '"run", "04_sft_chartqa", "--profile", "gpu"' in asked
@@ -154,7 +152,7 @@ def test_what_is_pushed_leaves_checkpoints_and_merged_models_out(monkeypatch, tm
             calls.append(settings)
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
-    runpy.run_path(str(SCRIPT))["push"](tmp_path, "04_sft_chartqa", "me/adapter")
+    runpy.run_path(str(jobs.SCRIPT))["push"](tmp_path, "04_sft_chartqa", "me/adapter")
     assert calls[0] == ("me/adapter", {"private": True, "exist_ok": True})
     kept = huggingface_hub.utils.filter_repo_objects(
         [

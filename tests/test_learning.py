@@ -46,7 +46,7 @@ def test_what_is_kept_can_be_used(taught):
     load_model(str(folder / "merged"))
     row = load_chartqa("embedded", "test", 1)[0]
     row["image"].save(taught / "chart.png")
-    from helpers.asking import ask
+    from helpers.course import ask
 
     tuned = ask(str(taught / "chart.png"), row["query"], adapter=str(folder / "adapter"))
     assert tuned

@@ -7,10 +7,10 @@ import pytest
 from peft import LoraConfig
 from torch import nn
 
+from helpers.course import load_profile
 from helpers.lora import count_parameters
 from helpers.models import count_image_tokens
 from helpers.paths import NOTEBOOKS
-from helpers.profiles import load_profile
 
 SEVEN = r".*text_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 

@@ -5,9 +5,8 @@ import json
 import pytest
 import yaml
 
-from helpers.notebooks import find_lessons
+from helpers.course import NAMES, fill_parameters, find_lessons, load_profile, pick_profile
 from helpers.paths import PROFILES
-from helpers.profiles import NAMES, fill_parameters, load_profile, pick_profile
 
 TEXT = {"PROFILE", "MODEL", "DATASET", "DEVICE", "PRECISION", "QUANTIZATION", "QUESTION", "LORA_RANKS", "PLAN_MODEL"}
 TEXT |= {"PREFERENCES", "TRACKING"}
@@ -23,7 +22,7 @@ def test_numbers_are_numbers(name):
 
 
 def test_a_number_that_yaml_reads_as_text_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("helpers.profiles.PROFILES", tmp_path)
+    monkeypatch.setattr("helpers.course.profiles.PROFILES", tmp_path)
     (tmp_path / "tiny.yaml").write_text("LEARNING_RATE: 1e-4\n")
     with pytest.raises(ValueError, match="LEARNING_RATE"):
         load_profile("tiny")

@@ -19,9 +19,9 @@ import pytest
 import torch
 from trl import SFTConfig
 
+from helpers.course import find_lessons
 from helpers.evaluation import bootstrap_interval, judge_answer, relaxed_match
 from helpers.models import PROCESSORS, count_image_tokens, tile_grid
-from helpers.notebooks import find_lessons
 from helpers.paths import NOTEBOOKS
 
 

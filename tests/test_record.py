@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from helpers.course import record
 from helpers.models import Hardware
-from helpers.record import record
 
 CPU = Hardware("cpu", "2 CPU threads", 8_000_000_000, native_bf16=False)
 

@@ -4,7 +4,7 @@ import json
 
 import nbformat
 
-from helpers.report import write_report
+from helpers.course import write_report
 
 
 def test_front_page(tmp_path):

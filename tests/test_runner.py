@@ -6,9 +6,7 @@ import nbformat
 import pytest
 
 from helpers.__main__ import main
-from helpers.notebooks import UsageError
-from helpers.profiles import load_profile
-from helpers.runner import advice, run, typed
+from helpers.course import UsageError, advice, load_profile, run, typed
 
 PARAMETERS = "PROFILE = 'tiny'\nMAX_STEPS = None\nNAME = 'x'"
 
@@ -25,7 +23,7 @@ def write_lesson(folder, name, *cells, needs=(), tagged=True, parameters=PARAMET
 
 
 RECORD = (
-    "from helpers.models import detect\nfrom helpers.record import record\nrecord('{}', PROFILE, detect(), {{'value': {}}})"
+    "from helpers.models import detect\nfrom helpers.course import record\nrecord('{}', PROFILE, detect(), {{'value': {}}})"
 )
 
 
@@ -72,7 +70,7 @@ def test_a_failing_lesson_stops_with_cell_error_and_advice_and_keeps_the_partial
 
 
 def test_a_cell_that_takes_too_long_is_stopped(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(__import__("helpers.runner", fromlist=["x"]).CELL_TIMEOUT_SECONDS, "tiny", 2)
+    monkeypatch.setitem(__import__("helpers.course.runner", fromlist=["x"]).CELL_TIMEOUT_SECONDS, "tiny", 2)
     write_lesson(tmp_path, "01_slow", "import time; time.sleep(60)")
     assert run([], "tiny", {}, str(tmp_path / "out"), tmp_path) == 1
     assert "a cell ran too long" in capsys.readouterr().out

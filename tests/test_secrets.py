@@ -6,8 +6,7 @@ import nbformat
 import pytest
 from test_runner import PARAMETERS
 
-from helpers.redact import redact, redact_files
-from helpers.runner import run
+from helpers.course import redact, redact_files, run
 
 TOKEN = "hf_plantedQmZk7RwTbX2vLs9DcYhJ4NfGpEaUo"
 LEAKS = """
@@ -15,7 +14,7 @@ import json, os, sys
 from pathlib import Path
 from helpers.models import detect
 from helpers.paths import output_folder
-from helpers.record import record
+from helpers.course import record
 
 print("my token is", os.environ["HF_TOKEN"])
 print(dict(os.environ), file=sys.stderr)

@@ -3,8 +3,7 @@
 import nbformat
 import pytest
 
-from helpers.notebooks import find_lessons
-from helpers.times import README, lesson_seconds, with_times, write_times
+from helpers.course import find_lessons, times
 
 
 def executed(path, **papermill):
@@ -15,13 +14,13 @@ def executed(path, **papermill):
 def test_times_come_from_lessons_that_ended_well(tmp_path):
     executed(tmp_path / "00_fine.ipynb", duration=12.3, exception=None)
     executed(tmp_path / "01_broken.ipynb", duration=3.0, exception=True)
-    assert lesson_seconds(tmp_path) == {"00_fine": 12.3}
+    assert times.lesson_seconds(tmp_path) == {"00_fine": 12.3}
 
 
 def test_every_lesson_has_a_row_whose_third_column_is_written():
-    readme = README.read_text(encoding="utf-8")
+    readme = times.README.read_text(encoding="utf-8")
     lessons = [lesson.name for lesson in find_lessons() if not lesson.name.startswith("bonus_")]
-    written = with_times(readme, {lesson: 1000.4 + at for at, lesson in enumerate(lessons)})
+    written = times.with_times(readme, {lesson: 1000.4 + at for at, lesson in enumerate(lessons)})
     for at, lesson in enumerate(lessons):
         row = next(line for line in written.splitlines() if f"](notebooks/{lesson}.ipynb) |" in line)
         assert row.split(" | ")[2] == f"{1000 + at} seconds, measured"
@@ -31,4 +30,4 @@ def test_every_lesson_has_a_row_whose_third_column_is_written():
 
 def test_a_folder_without_a_run_says_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="make course"):
-        write_times(str(tmp_path))
+        times.write_times(str(tmp_path))

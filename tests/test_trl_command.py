@@ -11,9 +11,9 @@ from peft import LoraConfig
 from trl import DPOConfig, DPOTrainer, SFTConfig, get_peft_config, get_quantization_config
 from trl.scripts import dpo, sft
 
+from helpers.course import NAMES, load_profile
 from helpers.data import load_chartqa, load_preferences
 from helpers.models import load_model, load_processor, quantization_config
-from helpers.profiles import NAMES, load_profile
 from helpers.training import as_conversations, command_settings, run_command, save_conversations, write_settings
 
 TARGETS = r".*text_model.*\.(q_proj|v_proj)"

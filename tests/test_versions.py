@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.hosted import requirements
+from helpers.course import colab
 from helpers.paths import ROOT
 from tests.api_calls import LIBRARIES
 
@@ -29,7 +29,7 @@ def uv(*words, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("resolution", ["lowest-direct", "highest"])
 def test_every_call_fits_these_versions_too(tmp_path, resolution, capsys):
-    (tmp_path / "wanted.in").write_text("\n".join(requirements()))
+    (tmp_path / "wanted.in").write_text("\n".join(colab.requirements()))
     options = ("--resolution", resolution, "--python-version", f"{sys.version_info[0]}.{sys.version_info[1]}", "--no-annotate")
     uv("compile", "wanted.in", *options, "--no-header", "-o", "all.txt", folder=tmp_path)
     lines = [line for line in (tmp_path / "all.txt").read_text().splitlines() if line.split("==")[0] in SWAPPED]

@@ -16,7 +16,7 @@ import pandas as pd
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
-from helpers.environment import caches
+from helpers.course import caches
 from helpers.exercises.exercise import SOURCE
 from helpers.exercises.generate import nbgrader_config
 from helpers.paths import ROOT

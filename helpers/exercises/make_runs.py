@@ -20,13 +20,12 @@ from peft import LoraConfig
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
+from helpers.course import made_by, read_results
 from helpers.data import load_chartqa, load_preferences, to_rgb
-from helpers.earlier import made_by
 from helpers.evaluation import generate_answers, relaxed_accuracy
 from helpers.exercises.runs import RUNS
 from helpers.exercises.trials import TEXT_LAYERS, prompt_and_completion
 from helpers.models import SHORT_ANSWER, load_model, load_processor
-from helpers.record import read_results
 
 _COMMON = {
     "activation_checkpointing": False, "lr_scheduler_type": "cosine", "bf16": False, "use_cpu": True, "max_length": None,

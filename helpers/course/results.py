@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from helpers.course.profiles import load_profile
 from helpers.models import Hardware, choose_precision
 from helpers.paths import output_folder
-from helpers.profiles import load_profile
 
 _PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate")
 

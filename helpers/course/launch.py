@@ -1,7 +1,7 @@
 """Colab, Kaggle, Codespaces: writes the set-up cell and the badges of every lesson, and the README's, from one setting.
 
-The setting is ``[tool.course] repository`` in pyproject.toml. Run ``python -m helpers.homes`` after changing it, and after
-adding a lesson; a test says when that was forgotten.
+The setting is ``[tool.course] repository`` in pyproject.toml. Run ``python -m helpers.course.launch`` after changing it, and
+after adding a lesson; a test says when that was forgotten.
 """
 
 import re
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import nbformat
 
-from helpers.jobs import course_address
-from helpers.notebooks import find_lessons
+from helpers.course.jobs import course_address
+from helpers.course.notebooks import find_lessons
 from helpers.paths import NOTEBOOKS, ROOT
 
 TAG = "set-up"  # of the code cell that this module owns; the markdown cell before it begins with "## Set-up"
@@ -30,7 +30,7 @@ if importlib.util.find_spec("helpers") is None:  # on Colab or Kaggle: fetch the
     if not pathlib.Path("course").exists():
         subprocess.run(["git", "clone", "--depth", "1", "{address}", "course"], check=True)
     sys.path.insert(0, str(pathlib.Path("course").resolve()))
-from helpers.hosted import prepare
+from helpers.course import prepare
 
 prepare()"""
 _NO_ADDRESS = """\
@@ -38,7 +38,7 @@ import importlib.util
 
 if importlib.util.find_spec("helpers") is None:
     raise ModuleNotFoundError("the course is not in this kernel: run `make setup` and pick the kernel of .venv (README)")
-from helpers.hosted import prepare
+from helpers.course import prepare
 
 prepare()"""
 
@@ -90,7 +90,7 @@ def readme_badges(address: str) -> str:
 
 def with_readme_badges(text: str, address: str) -> str:
     """The README with the block between its two marks replaced. ValueError if the marks are gone."""
-    block = f"<!-- badges: python -m helpers.homes -->\n{readme_badges(address)}\n<!-- end of badges -->"
+    block = f"<!-- badges: python -m helpers.course.launch -->\n{readme_badges(address)}\n<!-- end of badges -->"
     text, count = re.subn(r"<!-- badges:.*?<!-- end of badges -->", lambda _: block, text, flags=re.DOTALL)
     if count != 1:
         raise ValueError("README.md needs the marks <!-- badges: --> and <!-- end of badges --> once")

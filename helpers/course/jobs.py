@@ -7,12 +7,12 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from helpers.notebooks import UsageError, check_parameters, find_lessons, select_lessons
+from helpers.course.notebooks import UsageError, check_parameters, find_lessons, select_lessons
+from helpers.course.profiles import load_profile
 from helpers.paths import ROOT
-from helpers.profiles import load_profile
 from helpers.training import run_command
 
-SCRIPT = ROOT / "helpers" / "job_script.py"
+SCRIPT = ROOT / "helpers" / "course" / "job_script.py"
 PYTHON = "3.11"  # the version that the lock was run on
 
 

@@ -16,12 +16,12 @@ from peft import LoraConfig
 from tqdm.auto import tqdm
 from trl import SFTConfig
 
+from helpers.course.profiles import load_profile
+from helpers.course.runner import run
 from helpers.data import FEATURES, load_chartqa
 from helpers.evaluation import generate_answers
 from helpers.models import load_model, load_processor
 from helpers.paths import NOTEBOOKS, resolve
-from helpers.profiles import load_profile
-from helpers.runner import run
 from helpers.training import as_conversations, command_settings, run_command, save_conversations, write_settings
 
 CHARTQA_TRAIN_ROWS = 28_299

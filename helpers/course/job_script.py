@@ -28,9 +28,10 @@
 #     "trackio>=0.20",
 # ]
 # ///
-"""Runs one lesson of the course on a rented machine. Sent by ``helpers.jobs``; imports nothing of the course beforehand.
+"""Runs one lesson of the course on a rented machine. Sent by ``helpers.course.jobs``; imports nothing of the course beforehand.
 
-The block above is PEP 723: uv builds the environment from it. ``python -m helpers.jobs`` writes it from requirements.lock.
+The block above is PEP 723: uv builds the environment from it. ``python -m helpers.course.jobs`` writes it from
+requirements.lock.
 """
 
 import argparse

@@ -77,7 +77,7 @@ def _machine() -> Iterator[tuple[str, str]]:
 def _hub() -> Iterator[tuple[str, str]]:
     from huggingface_hub import constants, get_token
 
-    from helpers.profiles import load_profile
+    from helpers.course.profiles import load_profile
 
     repository, _, revision = load_profile("gpu")["MODEL"].partition("@")
     shown = re.sub(r"//[^/@]*@", "//", constants.ENDPOINT)  # an address may hold a password
@@ -105,9 +105,9 @@ def _reach(address: str) -> str:
 
 
 def _profiles() -> Iterator[tuple[str, str]]:
+    from helpers.course.profiles import NAMES, load_profile
     from helpers.memory import weight_bytes
     from helpers.models import choose_precision, choose_profile, detect
-    from helpers.profiles import NAMES, load_profile
 
     chosen, reason = choose_profile(detect())
     yield "auto", f"takes {chosen}: {reason}"

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 KEPT = ("torch", "torchvision", "numpy")  # made for the runtime's drivers, and loaded before any cell runs
 NOT_HOSTED = ("jupyterlab",)  # a hosted notebook has a front end of its own
 

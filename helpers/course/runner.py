@@ -8,13 +8,13 @@ from pathlib import Path
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from helpers.environment import caches
-from helpers.notebooks import Lesson, UsageError, check_parameters, find_lessons, select_lessons
+from helpers.course.environment import caches
+from helpers.course.notebooks import Lesson, UsageError, check_parameters, find_lessons, select_lessons
+from helpers.course.profiles import load_profile, pick_profile
+from helpers.course.results import read_results
+from helpers.course.secrets import redact, redact_files
+from helpers.course.site import write_report
 from helpers.paths import NOTEBOOKS, ROOT, resolve
-from helpers.profiles import load_profile, pick_profile
-from helpers.record import read_results
-from helpers.redact import redact, redact_files
-from helpers.report import write_report
 
 CELL_TIMEOUT_SECONDS = {"tiny": 900, "t4": 6 * 3600, "gpu": 6 * 3600}
 

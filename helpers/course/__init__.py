@@ -1,0 +1,29 @@
+"""What makes notebooks a course: lessons and a profile go in; executed notebooks, results.json and a report come out.
+
+The runner (papermill), the profiles and their parameters, a lesson's figures and what an earlier one left; the doctor; and
+the homes of the course: its own environment, the Colab set-up that every lesson begins with, badges, rented machines. Opens
+on bare Python: the set-up needs no package.
+"""
+
+from helpers import open_room
+
+__getattr__, __dir__, __all__ = open_room(
+    __name__,
+    {
+        "colab": ("prepare",),
+        "profiles": ("NAMES", "fill_parameters", "load_profile", "pick_profile"),
+        "notebooks": ("Lesson", "UsageError", "check_parameters", "find_lessons", "select_lessons"),
+        "runner": ("advice", "run", "typed"),
+        "results": ("read_results", "record"),
+        "artefacts": ("made_by",),
+        "answer": ("ask",),
+        "site": ("write_report",),
+        "times": ("write_times",),
+        "doctor": ("examine",),
+        "environment": ("INSTRUCTOR_PYTHON", "PYTHON", "caches", "ensure", "ensure_instructor"),
+        "launch": ("TAG", "badges", "readme_badges", "setup_code", "setup_text", "with_readme_badges", "with_setup"),
+        "jobs": ("course_address", "job_command", "run_job"),
+        "benchmark": ("bench",),
+        "secrets": ("redact", "redact_files"),
+    },
+)
