@@ -21,18 +21,18 @@ collect_ignore = ["exercises/source"]  # generated from it are the two sets that
 
 # Files that read what the notebooks' own tests have recorded, and files that share one training.
 _READ_RECORDS = ("test_lesson_06.py", "test_lessons_00_02.py", "test_prose_numbers.py")
-_SHARE_A_TRAINING = ("test_learning.py", "test_lesson_05.py")
+_SHARE_A_TRAINING = ("test_lesson_04.py", "test_lesson_05.py")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m reads the marks
 def pytest_collection_modifyitems(items):
-    """The longest first. The exercises run in kernels of their own only in the soak test: tests/test_exercises.py runs their
-    cells in its process."""
+    """The longest first. The exercises run in kernels of their own only in the soak test: tests/exercises/test_exercises.py
+    runs their cells in its process."""
     for item in items:
         if item.path.is_relative_to(ROOT / "exercises"):
             item.add_marker(pytest.mark.slow)
     order = {"notebooks": 0, "records": 1, "taught": 2}
-    items.sort(key=lambda item: order.get(_kind(item.path.name), 3))
+    items.sort(key=lambda item: order.get(_kind(item.nodeid.split("::")[0]), 3))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,13 +47,14 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Files(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            kind = _kind(nodeid.split("::")[0].rsplit("/", 1)[-1])
+            kind = _kind(nodeid.split("::")[0])
             return "lessons" if kind in ("notebooks", "records") else kind
 
     return Files(config, log)
 
 
 def _kind(file: str) -> str:
-    if file.endswith(".ipynb"):
+    name = file.rsplit("/", 1)[-1]
+    if name.endswith(".ipynb"):
         return "notebooks"
-    return "records" if file in _READ_RECORDS else "taught" if file in _SHARE_A_TRAINING else file
+    return "records" if name in _READ_RECORDS else "taught" if name in _SHARE_A_TRAINING else file

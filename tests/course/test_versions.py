@@ -13,7 +13,7 @@ import pytest
 
 from helpers.course import colab
 from helpers.paths import ROOT
-from tests.api_calls import LIBRARIES
+from tests.course.api_calls import LIBRARIES
 
 UV = Path(sys.executable).with_name("uv")
 SWAPPED = {name.replace("_", "-") for name in LIBRARIES} - {"bitsandbytes"} | {"tokenizers", "safetensors"}
@@ -37,7 +37,9 @@ def test_every_call_fits_these_versions_too(tmp_path, resolution, capsys):
     (tmp_path / "swapped.txt").write_text("\n".join(lines))
     uv("install", "--no-deps", "--target", "site", "--python", sys.executable, "-r", "swapped.txt", folder=tmp_path)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path / "site"), str(ROOT)))}
-    done = subprocess.run([sys.executable, "-m", "tests.api_calls"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.course.api_calls"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
     with capsys.disabled():
         print(f"\n{resolution}: {', '.join(lines)}: {done.stdout}")
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]

@@ -3,10 +3,10 @@
 import io
 
 import pyarrow.parquet as pq
-from hub_stand_in import Repository
 
 from helpers.course import load_profile
 from helpers.paths import EMBEDDED_CHARTQA, EMBEDDED_MODEL, ROOT
+from tests.hub.stand_in import Repository
 
 ROWS = {"train": 24, "val": 6, "test": 12}
 _SHARED = ROOT.parent / "shared" / "data"

@@ -2,7 +2,7 @@
 
 Names are followed through imports, attributes, and variables that were assigned from a call of a class or of a function
 with a return annotation. Functions that take ``**kwargs`` accept any keyword, as they do when they are called.
-``python -m tests.api_calls`` prints the problems of the whole course, for the versions that this Python has.
+``python -m tests.course.api_calls`` prints the problems of the whole course, for the versions that this Python has.
 """
 
 import ast

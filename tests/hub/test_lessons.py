@@ -6,13 +6,13 @@ import sys
 
 import nbformat
 import pytest
-from hub_client import environment
-from hub_files import repositories
-from hub_stand_in import StandInHub
 
 from helpers.course import load_profile
 from helpers.models import choose_precision, detect
 from helpers.paths import ROOT
+from tests.hub.client import environment
+from tests.hub.files import repositories
+from tests.hub.stand_in import StandInHub
 
 pytestmark = pytest.mark.slow
 

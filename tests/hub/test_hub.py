@@ -9,15 +9,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hub_client import HubClient, environment
-from hub_files import ROWS, repositories
-from hub_stand_in import Fault, StandInHub
 
 from helpers.course import load_profile
 from helpers.data import load_chartqa
 from helpers.hub import DATA_FILES, HubError, explain, fetch
 from helpers.models import load_model
 from helpers.paths import EMBEDDED_MODEL
+from tests.hub.client import HubClient, environment
+from tests.hub.files import ROWS, repositories
+from tests.hub.stand_in import Fault, StandInHub
 
 MODEL, DATASET = load_profile("gpu")["MODEL"], load_profile("gpu")["DATASET"]
 REPOSITORY = MODEL.partition("@")[0]

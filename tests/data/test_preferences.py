@@ -263,7 +263,7 @@ def test_a_bad_pair_is_named_or_skipped(tmp_path, named_or_skipped, make, featur
 
 
 def from_the_hub(monkeypatch, tmp_path, **splits):
-    """What each split holds, for a hub repository with these splits (tests/test_hub.py has a real stand-in of the hub)."""
+    """What each split holds, for a hub repository with these splits (tests/hub/test_hub.py has a real stand-in of the hub)."""
     for split, rows in splits.items():
         write(tmp_path / f"{split}-00000-of-00001.parquet", rows, FORMATTED)
     monkeypatch.setattr(helpers.data.rows, "fetch", lambda source, kind, files: tmp_path)

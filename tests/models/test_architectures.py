@@ -3,13 +3,12 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from transformers import CONFIG_MAPPING, LlamaConfig, PaliGemmaConfig
 
 from helpers.models import ARCHITECTURES, COMPONENTS, component_of, load_config, meta_model
-from helpers.paths import EMBEDDED_MODEL
+from helpers.paths import EMBEDDED_MODEL, ROOT
 
 
 def parameters(config) -> int:
@@ -149,6 +148,5 @@ def test_paligemma_by_component_is_what_its_sizes_say():
 
 def test_opening_a_config_needs_no_network_and_no_hub_cache(tmp_path):
     code = "from helpers.models import ARCHITECTURES, load_config; [load_config(n) for n in ARCHITECTURES]"
-    root = Path(__file__).parent.parent
-    environment = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "PATH": "", "PYTHONPATH": str(root)}
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, env=environment).returncode == 0
+    environment = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "PATH": "", "PYTHONPATH": str(ROOT)}
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment).returncode == 0

@@ -4,9 +4,9 @@ import json
 
 import nbformat
 import pytest
-from test_runner import PARAMETERS
 
 from helpers.course import redact, redact_files, run
+from tests.course.test_runner import PARAMETERS
 
 TOKEN = "hf_plantedQmZk7RwTbX2vLs9DcYhJ4NfGpEaUo"
 LEAKS = """

@@ -23,7 +23,9 @@ def train(out: Path) -> subprocess.Popen:
     settings = SETTINGS | {"EVAL_BATCH_SIZE": 8}
     environment = os.environ | {"COURSE_OUT": str(out), "PARAMETERS": json.dumps(settings), "OMP_NUM_THREADS": "1"}
     with open(out / "output.txt", "a") as log:
-        return subprocess.Popen([sys.executable, "-m", "tests.lesson_training"], env=environment, stdout=log, stderr=log)
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.notebooks.lesson_training"], env=environment, stdout=log, stderr=log
+        )
 
 
 def losses(out: Path) -> dict[tuple[str, int], float]:

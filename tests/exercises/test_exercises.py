@@ -1,6 +1,7 @@
 """The exercises: every check against right and wrong answers, as handed out and as solved, and what is generated."""
 
 import contextlib
+import importlib
 import io
 import json
 import re
@@ -10,7 +11,6 @@ from collections.abc import Iterator
 
 import nbformat
 import pytest
-from wrong_answers import ALSO_RIGHT, WRONG
 
 from helpers.exercises import CAUSES, open_exercises, progress, trials
 from helpers.exercises.exercise import EXERCISES, SOLUTIONS, SOURCE, Exercise, notebooks, questions_of
@@ -20,8 +20,10 @@ from helpers.exercises.result import OUTCOMES, Result
 from helpers.exercises.runs import RUNS, read_run
 
 NOTEBOOKS = notebooks()
+ANSWERS = {notebook: importlib.import_module(f"tests.exercises.answers_{notebook[:2]}") for notebook in NOTEBOOKS}
 QUESTIONS = [(notebook, name) for notebook in NOTEBOOKS for name in questions_of(notebook)]
 ENTRIES = {notebook: entries_of(SOURCE / f"{notebook}.ipynb") for notebook in NOTEBOOKS}
+ALSO_RIGHT = [(notebook, name) for notebook, answers in ANSWERS.items() for name in answers.ALSO_RIGHT]
 TRAINED = {("02_lora_parameters", "q5"), ("03_batch_size_memory", "q4")}  # their checks train for seconds
 
 
@@ -82,7 +84,7 @@ def test_not_attempted(notebook, name):
 @pytest.mark.parametrize(("notebook", "name"), QUESTIONS)
 def test_wrong_answers_are_told_from_each_other(notebook, name, no_training):
     messages = []
-    for names, words in WRONG[notebook, name]:
+    for names, words in ANSWERS[notebook].WRONG[name]:
         result = exercise(notebook, name, names).check()
         assert result.outcome == "wrong", f"{names} passes: {result}"
         assert words in result.message
@@ -93,12 +95,12 @@ def test_wrong_answers_are_told_from_each_other(notebook, name, no_training):
 
 @pytest.mark.parametrize(("notebook", "name"), ALSO_RIGHT)
 def test_right_answers_that_are_not_the_solution(notebook, name):
-    for names in ALSO_RIGHT[notebook, name]:
+    for names in ANSWERS[notebook].ALSO_RIGHT[name]:
         assert exercise(notebook, name, names).check(), exercise(notebook, name, names).check()
 
 
 def test_every_exercise_has_wrong_answers():
-    assert list(WRONG) == QUESTIONS
+    assert [(notebook, name) for notebook, answers in ANSWERS.items() for name in answers.WRONG] == QUESTIONS
     assert set(ALSO_RIGHT) <= set(QUESTIONS)
 
 

@@ -1,6 +1,7 @@
 """Lesson 04's own cells, from the first up to its training, in a process that can be killed.
 
-``python -m tests.lesson_training``; settings come as JSON in ``$PARAMETERS``. What only looks at the model is left out.
+``python -m tests.notebooks.lesson_training``; settings come as JSON in ``$PARAMETERS``. What only looks at the
+model is left out.
 """
 
 import json

@@ -6,7 +6,7 @@ it. ``test_versions`` (slow) runs the same gate on the lowest versions that pypr
 
 import pytest
 
-from tests.api_calls import checked_calls, course_sources, problems
+from tests.course.api_calls import checked_calls, course_sources, problems
 
 SOURCES = course_sources()
 

@@ -1,11 +1,11 @@
 """The doctor's table: all that a bug report needs, nothing that it mustn't hold, and no illness that it dies of."""
 
 import pytest
-from hub_stand_in import Repository, StandInHub
 
 from helpers.__main__ import main
 from helpers.course import NAMES, doctor, load_profile
 from helpers.paths import EMBEDDED_MODEL
+from tests.hub.stand_in import Repository, StandInHub
 
 TOKEN = "hf_plantedQmZk7RwTbX2vLs9DcYhJ4NfGpEaUo"
 
