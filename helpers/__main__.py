@@ -80,11 +80,12 @@ def _run(options) -> int:
 def _ask(options) -> int:
     os.environ.update(environment.caches())
     from helpers.course import ask
+    from helpers.data import PictureError
     from helpers.hub import HubError
 
     try:
         print(ask(options.image, options.question, options.model, options.adapter))
-    except (FileNotFoundError, HubError) as error:
+    except (FileNotFoundError, HubError, PictureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

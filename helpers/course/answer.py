@@ -1,8 +1,6 @@
 """Ask one question about one picture, with or without what a lesson trained."""
 
-from PIL import Image
-
-from helpers.data import to_rgb
+from helpers.data import open_picture
 from helpers.evaluation import generate_answers
 from helpers.models import choose_precision, detect, load_model, load_processor
 from helpers.paths import resolve
@@ -11,11 +9,9 @@ from helpers.paths import resolve
 def ask(image: str, question: str, model_name: str = "embedded", adapter: str | None = None) -> str:
     """The greedy answer. With ``adapter`` the model is the one that it was trained on, whatever ``model_name`` says.
 
-    FileNotFoundError names what is missing: the picture, or the adapter.
+    FileNotFoundError names what is missing: the picture, or the adapter; PictureError says what it is instead of a picture.
     """
-    picture = resolve(image)
-    if not picture.is_file():
-        raise FileNotFoundError(f"there is no picture {picture}")
+    row = {"image": open_picture(resolve(image) if "://" not in image else image), "query": question}
     if adapter is None:
         model, processor = _load(model_name), load_processor(model_name)
     else:
@@ -26,8 +22,6 @@ def ask(image: str, question: str, model_name: str = "embedded", adapter: str | 
             raise FileNotFoundError(f"{folder} holds no adapter; lesson 04 leaves one in runs/<profile>/04_sft_chartqa/adapter")
         base = (folder / "base_model.txt").read_text(encoding="utf-8")
         model, processor = PeftModel.from_pretrained(_load(base), str(folder)), load_processor(base)
-    with Image.open(picture) as opened:
-        row = {"image": to_rgb(opened), "query": question}
     return generate_answers(model, processor, [row])[0]
 
 

@@ -10,10 +10,13 @@ from helpers import open_room
 __getattr__, __dir__, __all__ = open_room(
     __name__,
     {
-        "chartqa": ("COLUMNS", "FEATURES", "load_chartqa"),
-        "preferences": ("load_preferences", "questions_of", "with_practice"),
-        "rows": ("SPLITS", "BadRowError", "image_problem", "to_rgb"),
+        "pictures": ("PictureError", "image_problem", "open_picture"),
+        "questions_csv": ("CsvFile", "CsvRow", "find_csv", "find_picture", "read_questions"),
+        "rows": ("SPLITS", "BadRowError", "text_problem"),
+        "sources": ("image_key",),
+        "chartqa": ("COLUMNS", "FEATURES", "contradictions", "load_chartqa"),
+        "preferences": ("PAIR_FEATURES", "load_preferences", "questions_of"),
         "leaks": ("SAME", "LeakCheck", "check_leaks"),
-        "kinds": ("FAMILIES", "family_of"),
+        "kinds": ("QUESTION_KINDS", "kind_of"),
     },
 )

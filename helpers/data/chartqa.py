@@ -1,110 +1,173 @@
 """Open ChartQA-like data from anywhere: rows stay on disk until they are used, and bad rows are named, not met in training."""
 
-import csv
+from collections import defaultdict
 from pathlib import Path
 
-from datasets import ClassLabel, Dataset, Features, Image, List, Value
+from datasets import ClassLabel, Dataset, Features, Image, List, Value, concatenate_datasets
 
-from helpers.data.preferences import load_preferences, questions_of, with_practice
-from helpers.data.rows import (
-    SPLITS,
-    BadRowError,
-    Layout,
-    check_choices,
-    has_text,
-    image_problem,
-    open_rows,
-    require_columns,
-    select_good,
-    split_by_image,
-    to_rgb,
-)
+from helpers.data.columns import PICTURES, first_of, one_picture, refuse, turns
+from helpers.data.pictures import image_problem, open_picture
+from helpers.data.questions_csv import CsvRow, find_csv, find_picture, read_questions
+from helpers.data.rows import check_choices, select_good, text_problem
+from helpers.data.sources import Layout, image_key, open_rows, split_by_image
 from helpers.paths import EMBEDDED_CHARTQA, resolve
-
-__all__ = [
-    "COLUMNS",
-    "FEATURES",
-    "SPLITS",
-    "BadRowError",
-    "load_chartqa",
-    "load_preferences",
-    "questions_of",
-    "to_rgb",
-    "with_practice",
-]
 
 FEATURES = Features(  # of HuggingFaceM4/ChartQA
     image=Image(), query=Value("string"), label=List(Value("string")), human_or_machine=ClassLabel(names=["human", "machine"])
 )
 COLUMNS = tuple(FEATURES)
+_QUERY, _LABEL, _ORIGIN = ("query", "question"), ("label", "answer", "answers", "labels"), ("human_or_machine", "type")
+_CONVERSATION = ("conversations", "messages")
+_STORED = Features({**FEATURES, "image": Image(decode=False)})
 
 
 def load_chartqa(source: str | Path, split: str, limit: int | None = None, on_error: str = "raise", seed: int = 0) -> Dataset:
-    """Rows with the hub's columns ``image, query, label, human_or_machine``; each image becomes RGB when it is used.
+    """Rows with the hub's columns ``image, query, label, human_or_machine``; each image becomes upright RGB when it is used.
 
     ``source``: ``"embedded"`` (ChartQA-mini); a hub id, ``owner/name`` or ``owner/name@revision``; a folder with
     ``questions.csv`` (columns ``image,question,answer``) or one parquet file, both split 80/10/10 by image; a folder or
-    glob of parquet files with the split in their names. ``limit``: that many rows, drawn with ``seed``.
-    ``on_error``: ``"raise"`` a :class:`BadRowError` at the first bad row, or ``"skip"`` and print which were dropped.
+    glob of parquet files with the split in their names. Parquet files may call their columns ``question`` and ``answer``, as
+    lmms-eval does, or hold ``conversations``; a label may be a list of alternatives, of which a training takes the first.
+    ``limit``: that many rows, drawn with ``seed``. ``on_error``: ``"raise"`` a :class:`BadRowError` at the first bad row, or
+    ``"skip"`` and print which were dropped. ValueError and FileNotFoundError say what to mend.
     """
-    check_choices(split, on_error)
-    folder = resolve(source)
-    if (folder / "questions.csv").exists():
-        rows, numbers = split_by_image(_questions_csv(folder), split, seed, str(source), "image")
+    check_choices(split, on_error, limit)
+    folder, lines = resolve(source), None
+    if _has_csv(folder):
+        file = read_questions(find_csv(folder))
+        if file.guesses:  # a training takes hours: it doesn't begin on a guess
+            line, guess = next(iter(file.guesses.values()))
+            raise ValueError(f"{file.path}, line {line}: {guess} (missing: {', '.join(file.guesses)})")
+        for line, note in file.notes:
+            print(f"{file.path.name}, line {line}: {note}")
+        lines = [row.line for row in file.rows]
+        rows, numbers = split_by_image(_from_csv(folder, file.rows), split, seed, str(source), "image")
     else:
         rows, numbers = open_rows(str(source), split, seed, _LAYOUT)
-    good = select_good(rows, numbers, _problem, str(source), split, limit, on_error, seed)
-    return good.cast_column("image", Image()).with_transform(_rows_to_rgb)
+    good = select_good(rows, numbers, _problem, str(source), split, limit, on_error, seed, lines)
+    _say_contradictions(good, str(source))
+    return good.select_columns(list(COLUMNS)).cast_column("image", Image()).with_transform(_opened)
 
 
-def _rows_to_rgb(batch: dict) -> dict:
-    return {**batch, "image": [to_rgb(image) for image in batch["image"]]} if "image" in batch else batch
+def _opened(batch: dict) -> dict:
+    return {**batch, "image": [open_picture(image) for image in batch["image"]]} if "image" in batch else batch
 
 
 def _problem(row: dict) -> str | None:
     """What is wrong with a row, in words, or None."""
-    if not has_text(row["query"]):
-        return "the question is empty"
+    if row.get("problem"):
+        return row["problem"]
     label = row["label"]
-    if not (isinstance(label, list) and len(label) == 1 and has_text(label[0])):
-        hint = " (a text with a comma needs quotes in questions.csv)" if isinstance(label, list) and len(label) > 1 else ""
-        return f"the label is {label!r}, not a list of one non-empty string{hint}"
-    return image_problem(row["image"])
+    if not isinstance(label, list) or not label:
+        return f"the label is {label!r}, not a list of one non-empty string"
+    texts = [("question", row["query"]), *(("label", text) for text in label)]
+    return next(filter(None, (text_problem(*text) for text in texts)), None) or image_problem(row["image"])
 
 
-def _with_hub_columns(rows: Dataset, source: str) -> Dataset:
-    require_columns(rows, COLUMNS, source)
-    return rows.select_columns(list(COLUMNS)).cast_column("image", Image(decode=False))
+def contradictions(rows: Dataset) -> list[tuple[int, int]]:
+    """Pairs of rows that ask the same question about the same picture and give different answers."""
+    by_question = defaultdict(list)
+    texts = rows.with_format(None).select_columns(["query", "label"])
+    for at, (query, label) in enumerate(zip(texts["query"], texts["label"], strict=True)):
+        by_question[" ".join(query.lower().split())].append((at, label))
+    raw = rows.with_format(None).cast_column("image", Image(decode=False))
+    found = []
+    for asked in by_question.values():
+        if len({str(label) for _, label in asked}) > 1:  # only these need a look at their pictures
+            first = {}
+            for at, label in asked:
+                earlier, given = first.setdefault(image_key(raw[at]["image"]), (at, label))
+                if given != label:
+                    found.append((earlier, at))
+    return found
+
+
+def _say_contradictions(rows: Dataset, source: str) -> None:
+    if found := contradictions(rows):
+        one, other = found[0]
+        query, labels = rows[one]["query"], (rows[one]["label"][0], rows[other]["label"][0])
+        print(
+            f"{len(found)} question{'s' * (len(found) > 1)} of {source} asked twice about the same picture with different "
+            f"answers, such as {query!r}: {labels[0]!r} and {labels[1]!r}. A training can't learn both"
+        )
+
+
+def _with_hub_columns(rows: Dataset, source: str, folder: Path) -> Dataset:
+    image, query, label = first_of(rows, PICTURES), first_of(rows, _QUERY), first_of(rows, _LABEL)
+    origin, conversation = first_of(rows, _ORIGIN), first_of(rows, _CONVERSATION)
+    if image is None or (conversation is None and (query is None or label is None)):
+        raise refuse(rows, "image, query, label (or image, question, answer; or image, conversations)", source)
+    pictures, problems = one_picture(rows, image, folder)
+    if (image, query, label, origin) == COLUMNS:
+        texts = rows.select_columns(list(COLUMNS[1:]))
+        if texts.features["label"] == FEATURES["label"]:
+            return concatenate_datasets([pictures, texts], axis=1).add_column("problem", problems)
+    if query is None or label is None:
+        pairs, wrong = zip(*map(_from_turns, rows.select_columns([conversation])[conversation]), strict=True)
+        queries, labels = zip(*pairs, strict=True)
+        problems = [one or other for one, other in zip(problems, wrong, strict=True)]
+        taken = [conversation]
+    else:
+        queries, labels = rows.select_columns([query])[query], map(_as_list, rows.select_columns([label])[label])
+        taken = [query, label]
+    origins = [_origin(value) for value in rows.select_columns([origin])[origin]] if origin else [0] * len(rows)
+    columns = {"query": list(queries), "label": list(labels), "human_or_machine": origins}
+    texts = Dataset.from_dict(columns, features=Features({name: FEATURES[name] for name in columns}))
+    said = [name for name in (image, *taken, origin) if name not in (None, *COLUMNS)]
+    print(
+        f"{source}: "
+        + "; ".join(
+            [f"{', '.join(said)} taken for the hub's columns image, query, label, human_or_machine"] * bool(said)
+            + ["without human_or_machine, every row counts as human"] * (origin is None)
+            + ["labels taken as lists of one text"] * (not said and origin is not None)
+        )
+    )
+    return concatenate_datasets([pictures, texts], axis=1).add_column("problem", problems)
+
+
+def _from_turns(value: list[dict] | None) -> tuple[tuple[str, list[str]], str | None]:
+    """(question, label) of a conversation, and what is wrong with it."""
+    said = [message for message in turns(value or [], "user") if message["role"] != "system"]
+    if [message["role"] for message in said] != ["user", "assistant"]:
+        return ("", [""]), f"a conversation of {len(said)} turns: one question and one answer are needed"
+    return (said[0]["content"], [said[1]["content"]]), None
+
+
+def _as_list(value: object) -> list[str] | None:
+    if value is None:
+        return None
+    if isinstance(value, (dict, bytes)):
+        raise TypeError(f"a label is a {type(value).__name__}")
+    return [None if item is None else str(item) for item in (value if isinstance(value, (list, tuple)) else [value])]
+
+
+def _origin(value: object) -> int:
+    return int(not value.startswith("human")) if isinstance(value, str) else int(bool(value))
 
 
 _ADVICE = "Pictures of your own go with a questions.csv: see 'Your own images' in the README."
 _LAYOUT = Layout(EMBEDDED_CHARTQA, "image", _with_hub_columns, _ADVICE)
 
 
-def _questions_csv(folder: Path) -> Dataset:
-    try:
-        lines = _lines(folder)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{folder / 'questions.csv'} is not UTF-8 ({error}). Save it as 'CSV UTF-8'.") from error
-    except csv.Error as error:
-        raise ValueError(f"{folder / 'questions.csv'} is no CSV ({error}). Look at its quotes: each needs another.") from error
+def _has_csv(folder: Path) -> bool:
+    return folder.is_dir() and any(path.name.lower() == "questions.csv" for path in folder.iterdir())
+
+
+def _from_csv(folder: Path, rows: list[CsvRow]) -> Dataset:
+    images, problems = [], []
+    for row in rows:
+        path, problem = None, row.problem
+        if row.image:
+            try:
+                path = str(find_picture(folder, row.image))
+            except FileNotFoundError as error:
+                path, problem = str(folder / row.image), problem or str(error)
+        images.append({"bytes": None, "path": path})
+        problems.append(problem)
     columns = {
-        "image": [{"bytes": None, "path": str(folder / line["image"]) if line["image"] else None} for line in lines],
-        "query": [line["question"] for line in lines],
-        "label": [[line["answer"], *line.get(None, ())] for line in lines],  # None: what a row has beyond the header's columns
-        "human_or_machine": [0] * len(lines),
+        "image": images,
+        "query": [row.question for row in rows],
+        "label": [[row.answer] for row in rows],
+        "human_or_machine": [0] * len(rows),
     }
-    return Dataset.from_dict(columns, features=Features({**FEATURES, "image": Image(decode=False)}))
-
-
-def _lines(folder: Path) -> list[dict]:
-    with open(folder / "questions.csv", newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, strict=True)
-        wanted = ("image", "question", "answer")
-        missing = [name for name in wanted if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(
-                f"{folder / 'questions.csv'} has the columns {', '.join(reader.fieldnames or ()) or 'none'}; "
-                f"it needs {', '.join(wanted)} (missing: {', '.join(missing)})"
-            )
-        return list(reader)
+    return Dataset.from_dict(columns, features=_STORED).add_column("problem", problems)

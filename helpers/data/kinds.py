@@ -1,13 +1,13 @@
-"""Question families: what a chart question asks for, told from its words alone, so that it works for any data set."""
+"""Question kinds: what a chart question asks for, told from its words alone, so that it works for any data set."""
 
 import re
 
-FAMILIES = ("value by name", "value by place", "category", "extreme", "yes/no", "count", "difference")
+QUESTION_KINDS = ("value by name", "value by place", "category", "extreme", "yes/no", "count", "difference")
 _PLACE = re.compile(r"\b(highest|lowest|first|last|largest|smallest|maximum|minimum|most|least|leftmost|rightmost)\b")
 
 
-def family_of(question: str) -> str:
-    """The family of a question by its wording: one of ``FAMILIES``, or "other"."""
+def kind_of(question: str) -> str:
+    """The kind of a question by its wording: one of ``QUESTION_KINDS``, or "other"."""
     text = question.strip().lower()
     if re.match(r"(is|are|was|were|does|do|did|has|have|can)\b", text):
         return "yes/no"

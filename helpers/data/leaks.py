@@ -1,7 +1,6 @@
 """Find charts of the test split that occur in the training split too, also where they were saved again in another way."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from datasets import Dataset, Image
 from PIL import Image as PILImage
 
-from helpers.data.rows import to_rgb
+from helpers.data.pictures import open_picture
 
 SIDE = 64  # pixels of the square that pictures are compared at: colours, file format and size no longer matter
 # Grey levels (of 255) between two pictures, root mean square. JPEG copies of the course's charts, scaled or not, came to 3.4 at
@@ -59,7 +58,6 @@ def _thumbnails(rows: Dataset) -> tuple[np.ndarray, np.ndarray]:
         image = row["image"]
         content = image["bytes"] or Path(image["path"]).read_bytes()
         if first.setdefault(hashlib.sha256(content).digest(), at) == at:
-            with PILImage.open(io.BytesIO(content)) as picture:
-                small = to_rgb(picture).convert("L").resize((SIDE, SIDE), PILImage.Resampling.BOX)
+            small = open_picture(content).convert("L").resize((SIDE, SIDE), PILImage.Resampling.BOX)
             thumbnails.append(np.asarray(small, dtype=np.float32).ravel())
     return np.array(list(first.values())), np.stack(thumbnails)

@@ -3,25 +3,18 @@
 Whatever is wrong with the folder is collected and said in words; the good rows are scored all the same.
 """
 
-import csv
-import difflib
 import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
-
-from helpers.data import image_problem, to_rgb
+from helpers.data import CsvFile, CsvRow, find_csv, find_picture, image_problem, open_picture, read_questions, text_problem
 from helpers.evaluation.generate import generate_answers
 from helpers.evaluation.metrics import bootstrap_interval, relaxed_match
 from helpers.models import SHORT_ANSWER
 from helpers.paths import resolve
 
-COLUMNS = ("image", "question", "answer")
 Problem = tuple[int, str]  # line of the CSV, whose first is 1, and what is wrong there
-_HOW_TO = f"a CSV with the columns {', '.join(COLUMNS)}, a line for each question; image is the picture's file name"
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,8 @@ class Report:
     def failures(self) -> list[dict]:
         wrong = [row for row in self.rows if not row.right]
         return [
-            {"image": _open(row.image), "text": f"{row.question}\ntruth: {row.truth}\nmodel: {row.answer}"} for row in wrong
+            {"image": open_picture(row.image), "text": f"{row.question}\ntruth: {row.truth}\nmodel: {row.answer}"}
+            for row in wrong
         ]
 
     def __str__(self) -> str:
@@ -81,13 +75,13 @@ def evaluate_folder(
     earlier row. A misspelt column is guessed, and said. Blanks around a cell don't count. FileNotFoundError where folder or
     CSV are missing, ValueError where no column can be guessed or no row is left to score; both say what to do.
     """
-    path = _find_csv(resolve(folder))
-    found: list[Problem] = []
-    rows = _good_rows(path, _read(path, found), found)
+    file = read_questions(find_csv(resolve(folder)))
+    found: list[Problem] = [*file.notes, *file.guesses.values()]
+    rows = _good_rows(file, found)
     problems = [f"line {line}: {problem}" for line, problem in sorted(found)]
     if not rows:
-        why = problems or [f"there are no questions; it needs {_HOW_TO}"]
-        raise ValueError(f"{path} has no row that can be scored:\n  " + "\n  ".join(why))
+        why = problems or ["there are no questions in it"]
+        raise ValueError(f"{file.path} has no row that can be scored:\n  " + "\n  ".join(why))
     answers = generate_answers(
         model, processor, _Lazy(rows), system=system, batch_size=batch_size, max_new_tokens=max_new_tokens
     )
@@ -98,85 +92,35 @@ def evaluate_folder(
     return Report(sum(row.right for row in answered) / len(answered), len(answered), problems, answered)
 
 
-def _find_csv(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}. Give one with pictures and a questions.csv: {_HOW_TO}")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv")
-    if folder / "questions.csv" in found:
-        return folder / "questions.csv"
-    if len(found) == 1:
-        return found[0]
-    there = f"several CSV files ({', '.join(path.name for path in found)})" if found else "no CSV file"
-    raise FileNotFoundError(f"{folder} holds {there}. Name the one to evaluate questions.csv: {_HOW_TO}")
-
-
-def _read(path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
-    """Line number and cells, by ``COLUMNS``, of each row that has as many cells as the header."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not in UTF-8 ({error}). Save it as 'CSV UTF-8' and try again") from error
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
-    names = [name.strip() for name in next((cells for cells in reader if any(cells)), [])]
-    places = _places(path, names, reader.line_num, problems)
-    rows = []
-    for cells in reader:
-        if len(cells) > len(names):
-            wrong = f"{len(cells)} cells under {len(names)} columns. Quote a text that has a comma in it"
-            problems.append((reader.line_num, wrong))
-        elif any(cell.strip() for cell in cells):
-            cells += [""] * (len(names) - len(cells))
-            rows.append((reader.line_num, {column: cells[at].strip() for column, at in places.items()}))
-    return rows
-
-
-def _places(path: Path, names: list[str], line: int, problems: list[Problem]) -> dict[str, int]:
-    """Where each of ``COLUMNS`` is; a misspelt one is guessed, and the guess is added to ``problems``."""
-    places = {column: names.index(column) for column in COLUMNS if column in names}
-    for column in COLUMNS:
-        if column not in places:
-            free = {name.lower(): at for at, name in enumerate(names) if at not in places.values()}
-            near = difflib.get_close_matches(column, free, n=1, cutoff=0.7)
-            if not near:
-                raise ValueError(
-                    f"{path} has the columns {', '.join(names) or 'none'}, and none that could be {column!r}. Rename it: "
-                    f"the file needs {', '.join(COLUMNS)} in its first line"
-                )
-            places[column] = free[near[0]]
-            wrong = f"there is no column {column!r}, and {names[places[column]]!r} was taken for it. Did you mean {column!r}?"
-            problems.append((line, f"{wrong} Rename it"))
-    return places
-
-
-def _good_rows(path: Path, rows: list[tuple[int, dict[str, str]]], problems: list[Problem]) -> list[tuple[int, Path, str, str]]:
+def _good_rows(file: CsvFile, problems: list[Problem]) -> list[tuple[int, Path, str, str]]:
     """Line, picture, question and answer of the rows that can be scored; what is wrong with the others goes to ``problems``."""
     good, seen = [], {}
-    for line, row in rows:
-        problem = _problem(path.parent, row)
-        key = (row["image"], row["question"].lower())
+    for row in file.rows:
+        path, problem = _picture(file.path.parent, row)
+        key = (str(path), row.question.lower())
         if problem is None and key in seen:
             earlier, answer = seen[key]
             problem = f"a duplicate of line {earlier}: the same picture and question"
-            if answer != row["answer"]:
-                problem += f", but with another answer ({row['answer']!r}, there {answer!r}): only line {earlier} is scored"
+            if answer != row.answer:
+                problem += f", but with another answer ({row.answer!r}, there {answer!r}): only line {earlier} is scored"
         if problem is None:
-            seen[key] = line, row["answer"]
-            good.append((line, path.parent / row["image"], row["question"], row["answer"]))
+            seen[key] = row.line, row.answer
+            good.append((row.line, path, row.question, row.answer))
         else:
-            problems.append((line, problem))
+            problems.append((row.line, problem))
     return good
 
 
-def _problem(folder: Path, row: dict[str, str]) -> str | None:
-    for column in COLUMNS:
-        if not row[column]:
-            return f"the {column} is empty"
-    path = folder / row["image"]
-    if path.is_file():
-        return image_problem({"bytes": None, "path": str(path)})
-    near = difflib.get_close_matches(row["image"], [at.name for at in folder.iterdir()], n=1)
-    return f"the image {row['image']} is not there" + (f". Did you mean {near[0]}?" if near else "")
+def _picture(folder: Path, row: CsvRow) -> tuple[Path | None, str | None]:
+    """The row's picture, and what is wrong with the row."""
+    problem = row.problem or text_problem("question", row.question) or text_problem("answer", row.answer)
+    if problem:
+        return None, problem
+    try:
+        path = find_picture(folder, row.image)
+    except FileNotFoundError as error:
+        return None, str(error)
+    return path, image_problem({"bytes": None, "path": str(path)})
 
 
 class _Lazy(Sequence):
@@ -190,9 +134,4 @@ class _Lazy(Sequence):
 
     def __getitem__(self, at: int) -> dict:
         _, image, question, _ = self.rows[at]
-        return {"image": _open(image), "query": question}
-
-
-def _open(path: Path) -> Image.Image:
-    with Image.open(path) as picture:
-        return to_rgb(picture)
+        return {"image": open_picture(image), "query": question}

@@ -21,7 +21,7 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from helpers.course import made_by, read_results
-from helpers.data import load_chartqa, load_preferences, to_rgb
+from helpers.data import load_chartqa, load_preferences, open_picture
 from helpers.evaluation import generate_answers, relaxed_accuracy
 from helpers.exercises.runs import RUNS
 from helpers.exercises.trials import TEXT_LAYERS, prompt_and_completion
@@ -216,7 +216,7 @@ def wigeon():
 
 def _fingerprints(rows) -> list[list[str]]:
     """Each row's picture, by the start of its pixels' hash, and its question."""
-    pictures = (hashlib.sha256(to_rgb(row["image"]).tobytes()).hexdigest()[:12] for row in rows)
+    pictures = (hashlib.sha256(open_picture(row["image"]).tobytes()).hexdigest()[:12] for row in rows)
     return [[picture, row["query"]] for picture, row in zip(pictures, rows.select_columns(["query"]), strict=True)]
 
 

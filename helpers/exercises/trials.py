@@ -6,7 +6,7 @@ from functools import lru_cache
 from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
-from helpers.data import load_chartqa, to_rgb
+from helpers.data import load_chartqa, open_picture
 from helpers.evaluation import generate_answers, relaxed_accuracy
 from helpers.lora import count_parameters
 from helpers.memory import estimate_training_memory
@@ -77,7 +77,7 @@ def prompt_and_completion(rows):
     """As lesson 04 splits an example."""
     prompts = [[{"role": "system", "content": SHORT_ANSWER}, {"role": "user", "content": query}] for query in rows["query"]]
     completions = [[{"role": "assistant", "content": label[0]}] for label in rows["label"]]
-    return {"image": [to_rgb(image) for image in rows["image"]], "prompt": prompts, "completion": completions}
+    return {"image": [open_picture(image) for image in rows["image"]], "prompt": prompts, "completion": completions}
 
 
 def _lora(settings: dict) -> LoraConfig:

@@ -20,6 +20,7 @@ from helpers.memory.weights import QUANTIZED, MemoryBreakdown, check_precision, 
 from helpers.models import COMPONENTS, component_of, load_config
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+_SHARED = ("lora", "precision", "text_tokens", "activation_checkpointing", "optimizer")
 _PARTS = ("weights", "adapters", "gradients", "optimizer", "activations")
 
 
@@ -65,17 +66,27 @@ def estimate_training_memory(
     return step
 
 
-def estimate_steps(
+_DEFAULTS = estimate_training_memory.__kwdefaults__
+
+
+def estimate_steps(config, sizes: Sequence[tuple[int, int]], **settings) -> list[MemoryBreakdown]:
+    """:func:`estimate_training_memory` for each (batch size, image tiles) of ``sizes``; the model is opened only once.
+
+    ``settings``: its other ones, with its defaults.
+    """
+    return _steps(config, sizes, **{name: settings.pop(name, _DEFAULTS[name]) for name in _SHARED}, **settings)
+
+
+def _steps(
     config,
     sizes: Sequence[tuple[int, int]],
     *,
-    lora: LoraConfig | None = None,
-    precision: str = "bfloat16",
-    text_tokens: int = 100,
-    activation_checkpointing: bool = False,
-    optimizer: str = "adamw",
+    lora: LoraConfig | None,
+    precision: str,
+    text_tokens: int,
+    activation_checkpointing: bool,
+    optimizer: str,
 ) -> list[MemoryBreakdown]:
-    """:func:`estimate_training_memory` for each (batch size, image tiles) of ``sizes``; the model is opened only once."""
     rest = check_precision(precision)
     for batch_size, image_tiles in sizes:
         for name, value in (("batch_size", batch_size), ("image_tiles", image_tiles), ("text_tokens", text_tokens)):

@@ -10,12 +10,12 @@ from helpers import open_room
 __getattr__, __dir__, __all__ = open_room(
     __name__,
     {
-        "figure": ("AFTER", "BEFORE", "in_words", "plot_by_family", "plot_charts", "plot_losses", "show", "show_label_mask"),
+        "figure": ("AFTER", "BEFORE", "in_words", "plot_by_kind", "plot_charts", "plot_losses", "show", "show_label_mask"),
         "pictures": ("plot_occlusion", "plot_tiles"),
         "memory": ("plot_fit_map", "plot_levels", "plot_precisions"),
         "lora": ("plot_components", "plot_ranks"),
         "preferences": ("plot_kinds", "plot_preference_curves", "preference_curves_in_words"),
-        "evaluation": ("plot_families", "plot_looks"),
+        "evaluation": ("plot_models_by_kind", "plot_looks"),
         "scaling": ("plot_same_losses",),
     },
 )

@@ -1,4 +1,4 @@
-"""Drawing what an evaluation finds: several models by question family, and a model that learns its examples by heart."""
+"""Drawing what an evaluation finds: several models by question kind, and a model that learns its examples by heart."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,17 +10,17 @@ from helpers.plots.figure import AFTER, BEFORE
 _STYLES = ({"color": BEFORE, "hatch": "//"}, {"color": AFTER}, {"color": "#009E73", "hatch": ".."})
 
 
-def plot_families(scores: dict[str, dict[str, list[bool]]]):
-    """Accuracy by question family with 95 % intervals; ``scores``: by model (up to three), then by family, one a question."""
-    models, families = list(scores), sorted(next(iter(scores.values())))
+def plot_models_by_kind(scores: dict[str, dict[str, list[bool]]]):
+    """Accuracy by question kind with 95 % intervals; ``scores``: by model (up to three), then by kind, one a question."""
+    models, kinds = list(scores), sorted(next(iter(scores.values())))
     thick = 0.8 / len(models)
-    figure, ax = plt.subplots(figsize=(7.5, 0.75 * len(families) + 1.2))
+    figure, ax = plt.subplots(figsize=(7.5, 0.75 * len(kinds) + 1.2))
     for at, (model, style) in enumerate(zip(models, _STYLES, strict=False)):
-        means = np.array([np.mean(scores[model][family]) for family in families])
-        low, high = np.array([bootstrap_interval(scores[model][family]) for family in families]).T
-        places = np.arange(len(families)) + (at - (len(models) - 1) / 2) * thick
+        means = np.array([np.mean(scores[model][kind]) for kind in kinds])
+        low, high = np.array([bootstrap_interval(scores[model][kind]) for kind in kinds]).T
+        places = np.arange(len(kinds)) + (at - (len(models) - 1) / 2) * thick
         ax.barh(places, means, thick * 0.95, xerr=(means - low, high - means), capsize=2, label=model, **style)
-    ax.set_yticks(range(len(families)), [f"{family} ({len(scores[models[0]][family])})" for family in families])
+    ax.set_yticks(range(len(kinds)), [f"{kind} ({len(scores[models[0]][kind])})" for kind in kinds])
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel="relaxed accuracy")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=len(models))

@@ -87,18 +87,16 @@ def plot_losses(log: list[dict], best_step: int | None = None):
     return figure
 
 
-def plot_by_family(before: dict[str, list[bool]], after: dict[str, list[bool]]):
-    """Accuracy by question family, before and after, from the score of each question, with 95 % intervals."""
-    families = sorted(after, key=lambda family: np.mean(after[family]))
-    figure, ax = plt.subplots(figsize=(7.5, 0.55 * len(families) + 1.2))
+def plot_by_kind(before: dict[str, list[bool]], after: dict[str, list[bool]]):
+    """Accuracy by question kind, before and after, from the score of each question, with 95 % intervals."""
+    kinds = sorted(after, key=lambda kind: np.mean(after[kind]))
+    figure, ax = plt.subplots(figsize=(7.5, 0.55 * len(kinds) + 1.2))
     for scores, offset, style in ((after, 0.2, {"color": AFTER}), (before, -0.2, {"color": BEFORE, "hatch": "//"})):
-        means = np.array([np.mean(scores[family]) for family in families])
-        low, high = np.array([bootstrap_interval(scores[family]) for family in families]).T
+        means = np.array([np.mean(scores[kind]) for kind in kinds])
+        low, high = np.array([bootstrap_interval(scores[kind]) for kind in kinds]).T
         label = "after" if scores is after else "before"
-        ax.barh(
-            np.arange(len(families)) + offset, means, 0.38, xerr=(means - low, high - means), capsize=2, label=label, **style
-        )
-    ax.set_yticks(range(len(families)), [f"{family} ({len(after[family])})" for family in families])
+        ax.barh(np.arange(len(kinds)) + offset, means, 0.38, xerr=(means - low, high - means), capsize=2, label=label, **style)
+    ax.set_yticks(range(len(kinds)), [f"{kind} ({len(after[kind])})" for kind in kinds])
     ax.set(xlim=(0, 1), xlabel="relaxed accuracy")
     ax.legend(loc="lower right")
     ax.grid(axis="x", alpha=0.3)

@@ -13,7 +13,7 @@ def _recipe() -> str:
     """A name for the code as it stands: what another recipe drew or trained is never gone on with."""
     sources = [
         *sorted((ROOT / "helpers" / "tiny").glob("*.py")),
-        ROOT / "helpers" / "families.py",
+        ROOT / "helpers" / "data" / "kinds.py",
         ROOT / "helpers" / "prompts.py",
     ]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]

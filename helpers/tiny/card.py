@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from helpers.data import FAMILIES
+from helpers.data import QUESTION_KINDS
 from helpers.tiny.curriculum import form_questions, invented_chart
 
 _TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -30,7 +30,7 @@ def write_card(folder: Path, log: list[dict], skills: dict[str, float], unseen: 
     weak = [f"{form} (`{example[form][1].question}`, {share:.2f})" for form, share in skills.items() if form not in claimed]
     text = _TEMPLATE.read_text(encoding="utf-8").format(
         parameters=parameters, megabytes=weights.stat().st_size / 1e6, charts=charts, unseen=unseen,
-        families=", ".join(FAMILIES),
+        kinds=", ".join(QUESTION_KINDS),
         sha256=hashlib.sha256(weights.read_bytes()).hexdigest(), machine=f"two cores of {processor_name()}",
         stages="\n".join(f"| {stage} | {row['step']:,} of 32 | {row['seconds']:,.0f} |" for stage, row in stages.items()),
         skills="\n".join(

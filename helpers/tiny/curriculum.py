@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from helpers.data import FAMILIES
+from helpers.data import QUESTION_KINDS
 from helpers.models import FULL_SENTENCE, SHORT_ANSWER
 from helpers.tiny.charts import KINDS, Chart, readable, reading_order
 from helpers.tiny.questions import Words, ask
@@ -175,7 +175,7 @@ def _size(chart, words, rng):
 
 def _wonder(chart, words, rng):
     words = Words(_pick(rng, list(UNITS)), words.noun, words.plural)
-    return Turn("Ask a question.", ask(_pick(rng, FAMILIES), chart, words, rng)[0])
+    return Turn("Ask a question.", ask(_pick(rng, QUESTION_KINDS), chart, words, rng)[0])
 
 
 _TERSE = (_look_up, _find, _end_value, _end_name, _compare, _judge, _spread, _over, _size, _wonder)

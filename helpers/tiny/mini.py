@@ -1,4 +1,4 @@
-"""Build ChartQA-mini: true figures, drawn as charts, with questions in ChartQA's families, in the hub's schema.
+"""Build ChartQA-mini: true figures, drawn as charts, with questions of ChartQA's kinds, in the hub's schema.
 
 Bit for bit the same each time (with the locked versions of the packages).
 """
@@ -12,7 +12,7 @@ import pyarrow.parquet as parquet
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from helpers.data import FAMILIES, FEATURES
+from helpers.data import FEATURES, QUESTION_KINDS
 from helpers.tiny.charts import Chart, draw, png_bytes, readable
 from helpers.tiny.curriculum import tell_apart
 from helpers.tiny.questions import Words, ask
@@ -20,7 +20,7 @@ from helpers.tiny.tables import Block, load_blocks
 
 CHARTS = {"train": 640, "val": 90, "test": 190}
 QUESTIONS_PER_CHART = 4
-_SHARES = dict(zip(FAMILIES, (0.16, 0.15, 0.13, 0.13, 0.17, 0.12, 0.14), strict=True))
+_SHARES = dict(zip(QUESTION_KINDS, (0.16, 0.15, 0.13, 0.13, 0.17, 0.12, 0.14), strict=True))
 
 
 def build(folder: Path) -> None:
@@ -38,7 +38,7 @@ def build(folder: Path) -> None:
 
 def build_split(split: str, count: int, rng: np.random.Generator) -> tuple[list[dict], set[tuple[str, str, int]]]:
     """Rows of ``count`` charts, and the cells (table, entity, year) that they show."""
-    asked, answers, rows, shown = dict.fromkeys(FAMILIES, 0), {"Yes": 0, "No": 0}, [], set()
+    asked, answers, rows, shown = dict.fromkeys(QUESTION_KINDS, 0), {"Yes": 0, "No": 0}, [], set()
     for chart, words, cells in distinct_charts(split, count, rng):
         questions = _questions(chart, words, asked, answers, rng)
         shown |= cells
@@ -94,19 +94,19 @@ def chart_of(block: Block, rng: np.random.Generator) -> tuple[Chart, Words, set[
 
 
 def _questions(chart: Chart, words: Words, asked: dict, answers: dict, rng: np.random.Generator) -> list[tuple[str, str]]:
-    """Four questions of the families that are furthest behind their share; counts what was asked in ``asked``."""
+    """Four questions of the kinds that are furthest behind their share; counts what was asked in ``asked``."""
     total = sum(asked.values()) + QUESTIONS_PER_CHART
-    lag = {family: share * total - asked[family] + rng.uniform(0, 0.5) for family, share in _SHARES.items()}
+    lag = {kind: share * total - asked[kind] + rng.uniform(0, 0.5) for kind, share in _SHARES.items()}
     if words.noun == "year":  # the 5 % tolerance of the metric would accept any year
-        lag = {family: behind for family, behind in lag.items() if family not in ("category", "extreme")}
-    families = sorted(lag, key=lag.get, reverse=True)[:QUESTIONS_PER_CHART]
+        lag = {kind: behind for kind, behind in lag.items() if kind not in ("category", "extreme")}
+    kinds = sorted(lag, key=lag.get, reverse=True)[:QUESTIONS_PER_CHART]
     questions = []
-    for family in families:
-        question, answer = ask(family, chart, words, rng)
-        if family == "yes/no":
+    for kind in kinds:
+        question, answer = ask(kind, chart, words, rng)
+        if kind == "yes/no":
             while answers[answer] > min(answers.values()):
-                question, answer = ask(family, chart, words, rng)
+                question, answer = ask(kind, chart, words, rng)
             answers[answer] += 1
-        asked[family] += 1
+        asked[kind] += 1
         questions.append((question, answer))
     return questions

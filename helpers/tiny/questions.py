@@ -1,6 +1,6 @@
-"""Questions about a chart, in the families that ChartQA asks, with answers computed from the chart's figures.
+"""Questions about a chart, of the kinds that ChartQA asks, with answers computed from the chart's figures.
 
-The families are those of :mod:`helpers.data.kinds`, which tells them from the words alone.
+The kinds are those of :mod:`helpers.data.kinds`, which tells them from the words alone.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Words:
     plural: str
 
 
-def ask(family: str, chart: Chart, words: Words, rng: np.random.Generator) -> tuple[str, str]:
-    """A question of the family about the chart, and its true answer."""
-    return _ASK[family](chart, words, rng)
+def ask(kind: str, chart: Chart, words: Words, rng: np.random.Generator) -> tuple[str, str]:
+    """A question of the kind about the chart, and its true answer."""
+    return _ASK[kind](chart, words, rng)
 
 
 def _pick(rng: np.random.Generator, options):

@@ -12,7 +12,7 @@ from peft import LoraConfig
 from trl import ModelConfig, get_peft_config
 from trl.trainer.base_config import _BaseConfig
 
-from helpers.data import to_rgb
+from helpers.data import open_picture
 from helpers.models import SHORT_ANSWER, locate
 
 _TURNS = List({"role": Value("string"), "content": Value("string")})
@@ -26,7 +26,7 @@ _FILLED_BY_PEFT = ("base_model_name_or_path", "inference_mode")  # in a config t
 def as_conversations(rows: dict) -> dict:
     """A batch of ChartQA rows in TRL's prompt and completion layout, each picture in a list as the command line wants it."""
     return {
-        "images": [[to_rgb(image)] for image in rows["image"]],
+        "images": [[open_picture(image)] for image in rows["image"]],
         "prompt": [[{"role": "system", "content": SHORT_ANSWER}, {"role": "user", "content": q}] for q in rows["query"]],
         "completion": [[{"role": "assistant", "content": label[0]}] for label in rows["label"]],
     }

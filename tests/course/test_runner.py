@@ -104,7 +104,7 @@ def test_the_command_line_exits_with_2_for_bad_usage(capsys):
     assert "Did you mean LEARNING_RATE" in capsys.readouterr().err
     assert main(["run", "04", "--set", "LEARNING_RATE"]) == 2
     assert main(["ask", "no/such.png", "what?"]) == 2
-    assert "there is no picture" in capsys.readouterr().err
+    assert "is not there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

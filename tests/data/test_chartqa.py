@@ -3,14 +3,10 @@
 import io
 
 import pytest
-from datasets import ClassLabel, Dataset, Features, Image, List, Value
+from datasets import Dataset
 from PIL import Image as PILImage
 
-from helpers.data import BadRowError, load_chartqa, to_rgb
-
-FEATURES = Features(
-    image=Image(), query=Value("string"), label=List(Value("string")), human_or_machine=ClassLabel(names=["human", "machine"])
-)
+from helpers.data import FEATURES, BadRowError, load_chartqa, open_picture
 
 
 def picture(mode="RGB", colour=0, kind="PNG") -> bytes:
@@ -60,8 +56,8 @@ def test_every_picture_mode_becomes_rgb(tmp_path, mode, kind):
 
 
 def test_transparent_becomes_white_not_black():
-    assert to_rgb(PILImage.new("RGBA", (4, 4), (0, 0, 0, 0))).getpixel((0, 0)) == (255, 255, 255)
-    assert to_rgb(PILImage.new("RGBA", (4, 4), (10, 20, 30, 255))).getpixel((0, 0)) == (10, 20, 30)
+    assert open_picture(PILImage.new("RGBA", (4, 4), (0, 0, 0, 0))).getpixel((0, 0)) == (255, 255, 255)
+    assert open_picture(PILImage.new("RGBA", (4, 4), (10, 20, 30, 255))).getpixel((0, 0)) == (10, 20, 30)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +67,10 @@ def test_transparent_becomes_white_not_black():
         ((picture()[:-30], "q?", ["1"]), "image can't be opened"),
         ((picture(), "  ", ["1"]), "question is empty"),
         ((picture(), "q?", []), "label"),
-        ((picture(), "q?", ["1", "2"]), "label"),
+        ((picture(), "q?", ["1", " "]), "label is empty"),
+        ((picture(), "a\u200b\n", ["\u200b"]), "label is empty"),
+        ((picture(), "<image>\nq?", ["1"]), "placeholder <image>"),
+        ((picture(), "q?", ["<|image_pad|> 1"]), "placeholder"),
         ((picture(), "q?", [""]), "label"),
         ((None, "q?", ["1"]), "image"),
     ],

@@ -72,9 +72,9 @@ def load(source, capsys, split="train"):
     for mode, (width, height), query, label in accepted:
         assert mode == "RGB"
         assert width > 0 < height
-        assert len(label) == 1
+        assert label
         assert says_something(query)
-        assert says_something(label[0])
+        assert all(map(says_something, label))
     return accepted, skipped
 
 
@@ -205,7 +205,7 @@ def test_rows(tmp_path, capsys):
         label = draw.choice([[draw.choice(TEXTS)]] * 6 + [None, [], [None], [draw.choice(BLANK)], [draw.choice(TEXTS)] * 2])
         image = draw.choice([good_picture(number)] * 9 + [None])
         rows.append((image, query, label))
-        if image and query not in BLANK and label and len(label) == 1 and label[0] not in BLANK:
+        if image and query not in BLANK and label and not any(text in BLANK for text in label):
             good.append((query, label))
     accepted, skipped = load(write(tmp_path / "train.parquet", rows).parent, capsys)
     assert [(query, label) for _, _, query, label in accepted] == good
@@ -239,9 +239,14 @@ def test_csv_files(seed, tmp_path, capsys):
             assert "?" in query or change is None, (change, at, query, label)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
-def test_a_csv_file_in_another_encoding_is_named(tmp_path, capsys, encoding):
-    accepted, error = load(questions(tmp_path / "mine", CSV.decode().replace("what", "wié").encode(encoding)), capsys)
+def test_a_csv_file_in_utf_16_is_read(tmp_path, capsys):
+    accepted, error = load(questions(tmp_path / "mine", CSV.decode().replace("what", "wié").encode("utf-16")), capsys)
+    assert not error
+    assert all("wié" in query for _, _, query, _ in accepted)
+
+
+def test_a_csv_file_in_another_encoding_is_named(tmp_path, capsys):
+    accepted, error = load(questions(tmp_path / "mine", CSV.decode().replace("what", "wié").encode("cp1252")), capsys)
     assert accepted is None
     assert "is not UTF-8" in str(error)
     assert "CSV UTF-8" in str(error)
@@ -280,8 +285,6 @@ def test_parquet_files(seed, tmp_path, capsys):
     [
         {"query": pa.array([1, 2])},
         {"query": pa.array([b"\xff\xfe", b"ok"])},
-        {"label": pa.array(["1", "2"])},
-        {"label": pa.array([[1], [2]])},
         {"label": pa.array([{"a": "1"}, {"a": "2"}])},
         {"image": pa.array([good_picture(), good_picture()])},
         {"image": pa.array(["nowhere.png", ""])},

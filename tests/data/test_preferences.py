@@ -16,7 +16,7 @@ from peft import LoraConfig
 from PIL import Image as PILImage
 from trl import DPOConfig, DPOTrainer
 
-import helpers.data.rows
+import helpers.data.sources
 from helpers.data import SPLITS, load_preferences
 from helpers.models import FULL_SENTENCE, load_model
 from helpers.paths import EMBEDDED_CHARTQA, EMBEDDED_PREFERENCES
@@ -266,7 +266,7 @@ def from_the_hub(monkeypatch, tmp_path, **splits):
     """What each split holds, for a hub repository with these splits (tests/hub/test_hub.py has a real stand-in of the hub)."""
     for split, rows in splits.items():
         write(tmp_path / f"{split}-00000-of-00001.parquet", rows, FORMATTED)
-    monkeypatch.setattr(helpers.data.rows, "fetch", lambda source, kind, files: tmp_path)
+    monkeypatch.setattr(helpers.data.sources, "fetch", lambda source, kind, files: tmp_path)
     return {split: {row["chosen"][0]["content"] for row in load_preferences("owner/name@abc", split)} for split in SPLITS}
 
 
@@ -300,7 +300,7 @@ def test_what_cannot_be_opened_says_what_is_possible(tmp_path):
         load_preferences(tmp_path, "train")
     features = Features({"image": Image(), "question": Value("string")})
     path = write(tmp_path / "x.parquet", [{"image": shade(1), "question": "?"}], features)
-    with pytest.raises(ValueError, match="lacks the columns chosen, rejected"):
+    with pytest.raises(ValueError, match=r"needs the columns .* chosen, rejected. It has"):
         load_preferences(path, "train")
 
 

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from helpers.data import FAMILIES, SPLITS, family_of, load_chartqa
+from helpers.data import QUESTION_KINDS, SPLITS, kind_of, load_chartqa
 from helpers.evaluation import relaxed_match
 from helpers.paths import EMBEDDED_CHARTQA
 from helpers.tiny.curriculum import invented_chart
@@ -34,10 +34,10 @@ def test_enough_questions():
 
 
 def test_families_and_answers_are_balanced(test_rows):
-    families = Counter(family_of(question) for question, _ in test_rows)
+    kinds = Counter(kind_of(question) for question, _ in test_rows)
     answers = Counter(answer for _, answer in test_rows)
-    assert set(families) == set(FAMILIES)
-    assert all(0.08 <= count / len(test_rows) <= 0.30 for count in families.values()), families
+    assert set(kinds) == set(QUESTION_KINDS)
+    assert all(0.08 <= count / len(test_rows) <= 0.30 for count in kinds.values()), kinds
     assert max(answers.values()) / len(test_rows) <= 0.10
     assert abs(answers["Yes"] - answers["No"]) / (answers["Yes"] + answers["No"]) <= 0.05
 
@@ -104,19 +104,19 @@ def test_rebuilt_bit_for_bit(split):
     assert sorted(map(list, cells)) == json.loads((EMBEDDED_CHARTQA / "cells.json").read_text())[split]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_questions_are_recognized_as_their_family(family):
+@pytest.mark.parametrize("kind", QUESTION_KINDS)
+def test_questions_are_recognized_as_their_family(kind):
     rng = np.random.default_rng(2)
     for _ in range(50):
         chart, words = invented_chart(rng)
-        question, answer = ask(family, chart, words, rng)
-        assert family_of(question) == family
+        question, answer = ask(kind, chart, words, rng)
+        assert kind_of(question) == kind
         assert answer
     assert ask("value by name", chart, Words("income", "year", "years"), rng)[1] in map(str, chart.values)
 
 
 def test_real_questions_fall_into_families(shared):
     rows = load_chartqa(shared / "data" / "chartqa_real.parquet", "train").select_columns(["query"])
-    found = Counter(family_of(row["query"]) for row in rows)
+    found = Counter(kind_of(row["query"]) for row in rows)
     assert found["other"] / len(rows) < 0.2
     assert found["yes/no"] > 0

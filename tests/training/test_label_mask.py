@@ -6,7 +6,7 @@ from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from helpers.data import load_chartqa, to_rgb
+from helpers.data import load_chartqa, open_picture
 from helpers.models import QUANTIZATIONS, SHORT_ANSWER, load_model
 
 TEXT_ONLY = r".*text_model.*\.(q_proj|v_proj)"
@@ -14,7 +14,7 @@ TEXT_ONLY = r".*text_model.*\.(q_proj|v_proj)"
 
 def to_conversations(rows):
     return {
-        "image": [to_rgb(image) for image in rows["image"]],
+        "image": [open_picture(image) for image in rows["image"]],
         "prompt": [[{"role": "system", "content": SHORT_ANSWER}, {"role": "user", "content": q}] for q in rows["query"]],
         "completion": [[{"role": "assistant", "content": label[0]}] for label in rows["label"]],
     }

@@ -1,0 +1,107 @@
+"""The one way to open a picture, for training, evaluation and checks alike: upright, RGB, or one sentence on what it is."""
+
+import io
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image as PILImage
+from PIL import ImageOps
+
+# What people save under a picture's name: how the file begins, what it is, what to do.
+_NO_PICTURES = (
+    (rb"\s*version https://git-lfs", "a Git LFS pointer, not the picture itself", "run `git lfs pull`"),
+    (rb"%PDF", "a PDF", "save its page as PNG"),
+    (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript drawing", "save it as PNG"),
+    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg\b", "an SVG drawing", "save it as PNG"),
+    (rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, such as a failed download leaves", "download the picture anew"),
+    (rb"\s*<", "an XML text, such as a failed download leaves", "download the picture anew"),
+    (rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", "a HEIC photograph, as iPhones take them", "save it as JPEG"),
+    (rb"....ftyp", "a video or raw photograph", "save one picture of it as JPEG"),
+    (rb"\xff\x0a|\x00\x00\x00\x0cJXL ", "a JPEG XL picture", "save it as PNG or JPEG"),
+    (rb"PK\x03\x04", "a zip archive or Office document", "save the picture in it as PNG"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf", "a compressed archive", "unpack it"),
+    (rb"PAR1", "a parquet table", "give the picture itself, or load the table"),
+    (rb"\s*[\[{]", "a JSON text, such as a failed download leaves", "download the picture anew"),
+)
+
+
+class PictureError(ValueError):
+    """A file that can't be used as a picture. The message says what it is and what to do."""
+
+
+def open_picture(source: str | os.PathLike | bytes | Mapping | PILImage.Image) -> PILImage.Image:
+    """The picture, upright (EXIF orientation applied) and RGB; transparency lies on white, grey of 16 bits is scaled to 8.
+
+    ``source``: a path; the content of a file; ``{"bytes", "path"}`` as datasets stores it; or an open picture. An animation
+    gives its first frame. FileNotFoundError if there is no such file, PictureError for all else that is no picture.
+    """
+    if isinstance(source, PILImage.Image):
+        return _rgb(_upright(source))
+    if isinstance(source, Mapping):
+        source = source["path"] or "" if source["bytes"] is None else source["bytes"]
+    name, content = ("it", source) if isinstance(source, bytes) else (os.fspath(source), _content(os.fspath(source)))
+    if not content:
+        raise PictureError(f"{name} is a file of 0 bytes: copy or download it again")
+    try:
+        with PILImage.open(io.BytesIO(content)) as picture:
+            picture.load()
+            return _rgb(_upright(picture))
+    except PictureError as error:
+        raise PictureError(f"{name} can't be used: {error}") from None
+    except Exception as error:  # Pillow's decoders raise many kinds; each means that the picture can't be used
+        raise PictureError(f"{name} {_what_it_is(content, error)}") from error
+
+
+def image_problem(image: Mapping | None) -> str | None:
+    """What is wrong with an undecoded image, ``{"bytes", "path"}``, in words, or None. One is in memory at a time."""
+    if image is None or (image["bytes"] is None and not image["path"]):
+        return "there is no image"
+    try:
+        open_picture(image)
+    except (FileNotFoundError, PictureError) as error:
+        return f"the image can't be opened: {error}"
+    return None
+
+
+def _content(path: str) -> bytes:
+    if re.match(r"(https?|ftp|s3|gs)://", path):
+        raise PictureError(f"{path} is a web address: download the picture and give the file's name")
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"the image {path} is not there")
+    if not os.path.isfile(path):  # a named pipe would be waited for, for ever
+        raise PictureError(f"{path} is {'a folder' if os.path.isdir(path) else 'no ordinary file'}: give a picture's file")
+    return Path(path).read_bytes()
+
+
+def _what_it_is(content: bytes, error: Exception) -> str:
+    start = content[:2000]
+    for pattern, what, action in _NO_PICTURES:
+        if re.match(pattern, start, re.IGNORECASE | re.DOTALL):
+            return f"is {what}: {action}"
+    if isinstance(error, PILImage.DecompressionBombError):
+        return f"is too large ({error}): save it smaller"
+    if isinstance(error, PILImage.UnidentifiedImageError):
+        text = all(byte >= 32 or byte in b"\t\r\n" for byte in start)
+        return "is a text: give the picture's file" if text else "is no picture that Pillow knows: save it as PNG or JPEG"
+    return f"is broken ({type(error).__name__}: {error}): copy or download it again"
+
+
+def _upright(image: PILImage.Image) -> PILImage.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a damaged EXIF block says nothing about the orientation; the picture itself is readable
+        return image
+
+
+def _rgb(image: PILImage.Image) -> PILImage.Image:
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        page = PILImage.new("RGBA", image.size, "white")  # most charts are drawn for a white page
+        page.alpha_composite(image.convert("RGBA"))
+        return page.convert("RGB")
+    if image.mode.startswith("I;16"):  # convert() alone would make all but the darkest of it white
+        return image.point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
+    if image.mode in ("I", "F"):
+        raise PictureError("its pixels are 32-bit numbers, and which of them is white isn't said: save it with 8 bits a pixel")
+    return image.convert("RGB")
