@@ -54,4 +54,4 @@ lock:
 		--custom-compile-command "make lock" --quiet --output-file requirements.lock pyproject.toml
 
 lint: setup
-	@$(VENV_PYTHON) -m ruff check . && $(VENV_PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m ruff check . && $(VENV_PYTHON) -m ruff format --check . && $(dir $(VENV_PYTHON))lint-imports --no-cache

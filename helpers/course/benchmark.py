@@ -74,8 +74,7 @@ def format_memory() -> dict[str, float]:
 
 
 def _many_charts(folder: Path) -> Path:
-    from helpers.tiny.charts import draw, png_bytes
-    from helpers.tiny.curriculum import invented_chart
+    from helpers.tiny import draw, invented_chart, png_bytes
 
     rng = np.random.default_rng(0)
     pictures = [png_bytes(draw(invented_chart(rng)[0], rng).resize((850, 600))) for _ in range(_DISTINCT_PICTURES)]

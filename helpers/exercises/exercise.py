@@ -10,8 +10,8 @@ from typing import Protocol
 
 import nbformat
 
-from helpers.exercises.progress import Progress, mark_solved, read_solved
 from helpers.exercises.result import Result, Text
+from helpers.exercises.solved import Progress, mark_solved, read_solved
 from helpers.paths import ROOT
 
 EXERCISES = ROOT / "exercises"

@@ -4,64 +4,8 @@ import math
 
 from helpers.exercises.checks import Case, Diagnosis, Function, Number
 from helpers.exercises.exercise import Question
+from helpers.exercises.relaxed_metric import CASES, match_otherwise, relaxed_match
 from helpers.exercises.runs import read_run
-
-
-def relaxed_match(prediction, target):
-    from helpers.evaluation import relaxed_match  # here: it needs torch and datasets, which take seconds to import
-
-    return relaxed_match(prediction, target)
-
-
-def _match(
-    prediction,
-    target,
-    *,
-    clean=str,
-    percent=True,
-    within=lambda p, t: abs(p - t) / abs(t) <= 0.05,
-    zero=False,
-    fold=str.lower,
-    equal=str.__eq__,
-):
-    """Relaxed matching with one thing done otherwise."""
-
-    def number(text):
-        try:
-            return float(text.rstrip("%")) / 100 if percent and text.endswith("%") else float(text)
-        except ValueError:
-            return None
-
-    p, t = number(clean(prediction)), number(clean(target))
-    if p is not None and t is not None and (t or zero):
-        return within(p, t) if t else p == t
-    return equal(fold(clean(target)), fold(clean(prediction)))
-
-
-_NUMBERS = "Both are numbers: within 5 % of the target is right."
-_ZERO = "A target of 0 has no 5 %: it is compared as text."
-_PERCENT = "A number that ends with % is a hundredth of what stands there."
-_TEXT = "What is no number must be equal, but for case."
-_NOT_STRIPPED = "Nothing is removed from a text: not its full stop, not its thousands comma."
-_CASES = [
-    Case(("104", "100"), _NUMBERS),
-    Case(("10.5", "10"), _NUMBERS),
-    Case(("106", "100"), _NUMBERS),
-    Case(("94", "100"), _NUMBERS),
-    Case(("-96", "-100"), _NUMBERS),
-    Case(("96", "-100"), _NUMBERS),
-    Case(("Chile", "chile"), _TEXT),
-    Case(("Chile", "China"), _TEXT),
-    Case(("the answer is 12", "12"), _TEXT),
-    Case(("0", "0"), _ZERO),
-    Case(("0.0", "0"), _ZERO),
-    Case(("38%", "38"), _PERCENT),
-    Case(("0.38", "38%"), _PERCENT),
-    Case(("1,000", "1000"), _NOT_STRIPPED),
-    Case(("Yes.", "Yes"), _NOT_STRIPPED),
-    Case(("1920", "2015"), "Years are ordinary numbers to this metric."),
-    Case(("", "5"), _TEXT),
-]
 
 
 def paired_p_value(first, second):
@@ -118,40 +62,40 @@ QUESTIONS = {
         Function(
             "relaxed_match",
             relaxed_match,
-            _CASES,
+            CASES,
             "Each of these rules moves scores by points. A figure says something only beside the metric's exact rules: "
             "this is the "
             "one that ChartQA's published scores use.",
             mistakes=(
                 (lambda p, t: p.lower() == t.lower(), "that is exact match: numbers within 5 % of the target are right too"),
                 (
-                    lambda p, t: _match(p, t, equal=lambda true, said: true in said),
+                    lambda p, t: match_otherwise(p, t, equal=lambda true, said: true in said),
                     "an answer that merely contains the target is not right: that is another, kinder metric",
                 ),
                 (
-                    lambda p, t: _match(p, t, clean=lambda text: text.strip(" .").replace(",", "")),
+                    lambda p, t: match_otherwise(p, t, clean=lambda text: text.strip(" .").replace(",", "")),
                     "nothing is cleaned away, neither a full stop nor a thousands comma: such scores can't be compared with "
                     "published ones",
                 ),
-                (lambda p, t: _match(p, t, zero=True), "a target of 0 is compared as text: '0.0' is not '0'"),
-                (lambda p, t: _match(p, t, percent=False), "a percent sign divides by 100: '38%' is 0.38"),
+                (lambda p, t: match_otherwise(p, t, zero=True), "a target of 0 is compared as text: '0.0' is not '0'"),
+                (lambda p, t: match_otherwise(p, t, percent=False), "a percent sign divides by 100: '38%' is 0.38"),
                 (
-                    lambda p, t: _match(p, t, clean=lambda text: text.rstrip("%"), percent=False),
+                    lambda p, t: match_otherwise(p, t, clean=lambda text: text.rstrip("%"), percent=False),
                     "a percent sign divides by 100, it isn't dropped: '38%' is not '38'",
                 ),
                 (
-                    lambda p, t: _match(p, t, within=lambda a, b: abs(a - b) / abs(b) < 0.05),
+                    lambda p, t: match_otherwise(p, t, within=lambda a, b: abs(a - b) / abs(b) < 0.05),
                     "5 % itself still counts: at most, not less than",
                 ),
                 (
-                    lambda p, t: _match(p, t, within=lambda a, b: abs(a - b) <= 0.05),
+                    lambda p, t: match_otherwise(p, t, within=lambda a, b: abs(a - b) <= 0.05),
                     "5 % of the target, not 0.05 itself: divide the difference by it",
                 ),
                 (
-                    lambda p, t: _match(p, t, within=lambda a, b: abs(a - b) / b <= 0.05),
+                    lambda p, t: match_otherwise(p, t, within=lambda a, b: abs(a - b) / b <= 0.05),
                     "where the target is negative, every number would be right: divide by its absolute value",
                 ),
-                (lambda p, t: _match(p, t, fold=str), "case doesn't count: compare lower-case texts"),
+                (lambda p, t: match_otherwise(p, t, fold=str), "case doesn't count: compare lower-case texts"),
             ),
         ),
         (

@@ -1,15 +1,13 @@
 """Which training fits which GPU: from three dry runs of a method to every batch size and number of image tiles."""
 
-import multiprocessing
-import os
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from helpers.memory.dry_run import estimate_steps
+from helpers.models import in_processes
 
 _TILES = 9, 17  # far enough from none for activations to make the peak
 
@@ -56,11 +54,8 @@ def plan_memory(config, **settings) -> MemoryPlan:
 
 def plan_methods(config, methods: Mapping[str, Mapping]) -> dict[str, MemoryPlan]:
     """:func:`plan_memory` with each method's settings, a process for every core: a dry run is Python, and uses only one."""
-    workers = min(len(methods), os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        asked = [pool.submit(plan_memory, config, **settings) for settings in methods.values()]
-        plans = [plan.result() for plan in tqdm(asked, desc="dry runs", unit="method")]
-    return dict(zip(methods, plans, strict=True))
+    jobs = [partial(plan_memory, config, **settings) for settings in methods.values()]
+    return dict(zip(methods, in_processes(jobs, "dry runs", "method"), strict=True))
 
 
 def what_fits(plans: Mapping[str, MemoryPlan], gpu_gb: float, image_tiles: int, spare_gb: float = 1.5) -> pd.DataFrame:

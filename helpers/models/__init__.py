@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = open_room(
         "names": ("find_model", "unknown_model"),
         "hardware": ("Hardware", "choose_precision", "choose_profile", "detect"),
         "image_tokens": ("PROCESSORS", "ImageTokens", "count_image_tokens", "tile_grid"),
+        "processes": ("in_processes",),
         "prompts": ("FULL_SENTENCE", "SHORT_ANSWER", "chat"),
     },
 )

@@ -1,14 +1,13 @@
 """Draw the invented charts of the pretraining once, as the model will see them, and keep them on disk."""
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
+from helpers.models import in_processes
 from helpers.tiny.architecture import PICTURE, build_image_processor
 from helpers.tiny.charts import Chart, draw
 from helpers.tiny.curriculum import invented_chart
@@ -32,10 +31,7 @@ def draw_invented(count: int, seed: int, folder: Path, workers: int) -> Drawn:
     paths = [folder / f"charts_{seed}_{chunk}.npz" for chunk in range(count // CHUNK)]
     missing = [(path, seed, chunk) for chunk, path in enumerate(paths) if not path.exists()]
     if missing:
-        # New processes, not forks: a fork of a process whose threads have run torch may wait for them for ever.
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            for _ in tqdm(pool.map(_draw_chunk, missing), total=len(missing), desc="drawing charts", unit="chunk"):
-                pass
+        in_processes([partial(_draw_chunk, job) for job in missing], "drawing charts", "chunk", workers)
     charts, words = zip(*(pair for chunk in range(len(paths)) for pair in invented_chunk(seed, chunk)), strict=True)
     return Drawn(np.concatenate([np.load(path)["pixels"] for path in paths]), list(charts), list(words))
 

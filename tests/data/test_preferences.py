@@ -16,12 +16,11 @@ from peft import LoraConfig
 from PIL import Image as PILImage
 from trl import DPOConfig, DPOTrainer
 
-import helpers.data.sources
-from helpers.data import SPLITS, load_preferences
+from helpers.data import SPLITS, load_preferences, sources
 from helpers.models import FULL_SENTENCE, load_model
 from helpers.paths import EMBEDDED_CHARTQA, EMBEDDED_PREFERENCES
-from helpers.tiny.pairs import NOT_SHOWN, build_split
-from helpers.tiny.tables import load_blocks
+from helpers.tiny import load_blocks
+from helpers.tiny import pairs as made
 
 TRL_COLUMNS = ["images", "prompt", "chosen", "rejected"]
 TRUTH = ["entity", "value", "unit", "rejected_kind"]
@@ -80,7 +79,7 @@ def test_mixture(pairs, split):
     assert np.mean(only_the_number) >= 0.62
     assert 0.03 <= np.mean([row["value"] is None for row in rows]) <= 0.15
     assert set(Counter(row["rejected_kind"] for row in rows)) == {"evasion", "hallucination", "fragment"}
-    honest = {form.format(name=row["entity"]) for form in NOT_SHOWN for row in rows}
+    honest = {form.format(name=row["entity"]) for form in made.NOT_SHOWN for row in rows}
     chosen, rejected = (sum(said(row, side) in honest for row in rows) for side in ("chosen", "rejected"))
     assert chosen == rejected > 0
 
@@ -109,7 +108,7 @@ def test_no_figure_is_in_two_splits():
 
 @pytest.mark.parametrize("split", ["val", *(pytest.param(name, marks=pytest.mark.slow) for name in ("train", "test"))])
 def test_rebuilt_bit_for_bit(split):
-    rows, cells = build_split(split)
+    rows, cells = made.build_split(split)
     shipped = load_preferences("embedded", split).with_format(None).cast_column("images", List(Image(decode=False)))
     texts = [column for column in shipped.column_names if column != "images"]
     assert [{column: row[column] for column in texts} for row in rows] == shipped.select_columns(texts).to_list()
@@ -266,7 +265,7 @@ def from_the_hub(monkeypatch, tmp_path, **splits):
     """What each split holds, for a hub repository with these splits (tests/hub/test_hub.py has a real stand-in of the hub)."""
     for split, rows in splits.items():
         write(tmp_path / f"{split}-00000-of-00001.parquet", rows, FORMATTED)
-    monkeypatch.setattr(helpers.data.sources, "fetch", lambda source, kind, files: tmp_path)
+    monkeypatch.setattr(sources, "fetch", lambda source, kind, files: tmp_path)
     return {split: {row["chosen"][0]["content"] for row in load_preferences("owner/name@abc", split)} for split in SPLITS}
 
 

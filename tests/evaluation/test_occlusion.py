@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 
 from helpers.data import load_chartqa
-from helpers.evaluation import occlusion_map
-from helpers.evaluation.occlusion import _log_likelihoods
+from helpers.evaluation import occlusion, occlusion_map
 from helpers.models import SHORT_ANSWER
 from helpers.plots import plot_occlusion, plot_tiles
 
@@ -25,7 +24,7 @@ def test_each_square_is_measured_in_its_place(model, processor):
     covered = image.copy()
     width, height = image.width // 4, image.height // 4
     covered.paste("white", (column * width, row * height, (column + 1) * width, (row + 1) * height))
-    whole, without = _log_likelihoods(model, processor, [image, covered], "Spain?", "41", SHORT_ANSWER)
+    whole, without = occlusion._log_likelihoods(model, processor, [image, covered], "Spain?", "41", SHORT_ANSWER)
     assert abs(drops[row, column]) > 0.01
     assert drops[row, column] == pytest.approx(whole - without, abs=1e-3)
 
@@ -34,7 +33,8 @@ def test_likelihoods_are_those_of_the_answer_alone(model, processor):
     """They sum to one over the words that could come first: the probability of a one-token answer, and of nothing else."""
     image = load_chartqa("embedded", "test", 1)[0]["image"]
     words = [str(number) for number in range(101)]
-    total = sum(np.exp(_log_likelihoods(model, processor, [image], "Spain?", word, SHORT_ANSWER)[0]) for word in words)
+    scores = [occlusion._log_likelihoods(model, processor, [image], "Spain?", word, SHORT_ANSWER)[0] for word in words]
+    total = np.exp(scores).sum()
     assert 0 < total <= 1.0001
 
 

@@ -4,7 +4,7 @@
 the solution's.
 """
 
-from helpers.exercises.runs import read_run
+from helpers.exercises import read_run
 from tests.exercises.answers import diagnosis, returns
 
 TENSORS = read_run("kestrel").facts["adapter_tensors"]

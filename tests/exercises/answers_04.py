@@ -6,7 +6,7 @@ the solution's.
 
 import torch
 
-from helpers.exercises.questions_04 import BROKEN as SFT_BROKEN
+from helpers.exercises import questions_04
 from tests.exercises.answers import diagnosis, returns
 
 SFT_FIXED = {
@@ -47,7 +47,7 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         (diagnosis("plover", "completion cut away", 1024), "the smallest"),
     ],
     "q4": [
-        ({"arguments": SFT_BROKEN | {"bf16": False}}, "unexpected keyword argument"),
+        ({"arguments": questions_04.BROKEN | {"bf16": False}}, "unexpected keyword argument"),
         ({"arguments": SFT_FIXED | {"max_length": -1}}, "silently cuts the last token"),
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "max_length"}}, "cut at 1024 tokens"),
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "bf16"}}, "leaving the argument out doesn't help"),

@@ -4,10 +4,14 @@
 the solution's.
 """
 
-from helpers.exercises.questions_07 import BROKEN as CLI_BROKEN
+from helpers.exercises import questions_07
 from tests.exercises.answers import diagnosis, returns
 
-CLI_FIXED = CLI_BROKEN | {"use_peft": True, "lora_target_modules": r".*text_model.*\.(q_proj|v_proj)", "max_length": None}
+CLI_FIXED = questions_07.BROKEN | {
+    "use_peft": True,
+    "lora_target_modules": r".*text_model.*\.(q_proj|v_proj)",
+    "max_length": None,
+}
 
 WRONG: dict[str, list[tuple[dict, str]]] = {
     "q1": [

@@ -12,12 +12,27 @@ from collections.abc import Iterator
 import nbformat
 import pytest
 
-from helpers.exercises import CAUSES, open_exercises, progress, trials
-from helpers.exercises.exercise import EXERCISES, SOLUTIONS, SOURCE, Exercise, notebooks, questions_of
-from helpers.exercises.index import KINDS, entries_of, index_of, out_of_step
-from helpers.exercises.progress import progress_file
-from helpers.exercises.result import OUTCOMES, Result
-from helpers.exercises.runs import RUNS, read_run
+from helpers.exercises import (
+    CAUSES,
+    EXERCISES,
+    KINDS,
+    OUTCOMES,
+    RUNS,
+    SOLUTIONS,
+    SOURCE,
+    Exercise,
+    Result,
+    entries_of,
+    index_of,
+    notebooks,
+    open_exercises,
+    out_of_step,
+    progress,
+    progress_file,
+    questions_of,
+    read_run,
+    trials,
+)
 
 NOTEBOOKS = notebooks()
 ANSWERS = {notebook: importlib.import_module(f"tests.exercises.answers_{notebook[:2]}") for notebook in NOTEBOOKS}

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from helpers.course import INSTRUCTOR_PYTHON
-from helpers.exercises.exercise import EXERCISES, SOLUTIONS, SOURCE, notebooks
-from helpers.exercises.index import entries_of, fingerprints
+from helpers.exercises import EXERCISES, SOLUTIONS, SOURCE, entries_of, fingerprints, notebooks
 from helpers.paths import ROOT
 
 pytestmark = [

@@ -7,10 +7,7 @@ import numpy as np
 
 from helpers.models import FULL_SENTENCE, SHORT_ANSWER
 from helpers.paths import EMBEDDED_MODEL
-from helpers.tiny.card import CLAIMED
-from helpers.tiny.charts import draw
-from helpers.tiny.curriculum import invented_chart
-from helpers.tiny.skills import measure_description, measure_skills
+from helpers.tiny import CLAIMED, draw, invented_chart, measure_description, measure_skills
 
 CARD = (EMBEDDED_MODEL / "README.md").read_text(encoding="utf-8")
 OTHER_CHARTS = 30_000  # a seed: neither the pretraining's charts nor those that the card was measured on

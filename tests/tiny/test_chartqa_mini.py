@@ -12,12 +12,7 @@ import pytest
 from helpers.data import QUESTION_KINDS, SPLITS, kind_of, load_chartqa
 from helpers.evaluation import relaxed_match
 from helpers.paths import EMBEDDED_CHARTQA
-from helpers.tiny.curriculum import invented_chart
-from helpers.tiny.mini import CHARTS, build_split
-from helpers.tiny.pretrain import CHARTS as PRETRAINING_CHARTS
-from helpers.tiny.questions import Words, ask
-from helpers.tiny.rendering import CHUNK, invented_chunk
-from helpers.tiny.tables import YEARS, load_blocks
+from helpers.tiny import CHUNK, YEARS, Words, ask, invented_chart, invented_chunk, load_blocks, mini, pretrain
 
 SEEN_BY_THE_SHIPPED_WEIGHTS = 20_000  # charts, says their card
 
@@ -73,7 +68,7 @@ def held_out_figures():
 
 def test_pretraining_shows_no_chart_of_the_held_out_splits():
     """Its figures are invented, and by no chance either do all of a chart's figures equal those of a held-out chart."""
-    most = max(PRETRAINING_CHARTS, SEEN_BY_THE_SHIPPED_WEIGHTS)  # the fewer are the first of the more
+    most = max(pretrain.CHARTS, SEEN_BY_THE_SHIPPED_WEIGHTS)  # the fewer are the first of the more
     pretrained = [chart for chunk in range(most // CHUNK) for chart, _ in invented_chunk(0, chunk)]
     assert len(pretrained) == most
     assert all(chart.title.startswith("Invented figures") for chart in pretrained)
@@ -92,7 +87,7 @@ def test_values_of_a_chart_can_be_told_apart_by_the_metric():
 
 @pytest.mark.parametrize("split", ["val", *(pytest.param(name, marks=pytest.mark.slow) for name in ("train", "test"))])
 def test_rebuilt_bit_for_bit(split):
-    rows, cells = build_split(split, CHARTS[split], np.random.default_rng(SPLITS.index(split)))
+    rows, cells = mini.build_split(split, mini.CHARTS[split], np.random.default_rng(SPLITS.index(split)))
     shipped = load_chartqa("embedded", split).with_format(None)
     assert [row["query"] for row in rows] == list(shipped["query"])
     assert [row["label"] for row in rows] == list(shipped["label"])

@@ -4,14 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.tiny.architecture import build_model, build_processor
-from helpers.tiny.batches import IGNORE, BatchMaker
-from helpers.tiny.charts import layout, readable
-from helpers.tiny.curriculum import invented_chart
-from helpers.tiny.eyes import FactTable, reading_loss, what_tokens_should_say
-from helpers.tiny.initialization import compare_content_from_the_start, numbers_as_waves
-from helpers.tiny.pretrain import Stage, train_stage
-from helpers.tiny.rendering import Drawn
+from helpers.tiny import (
+    IGNORE,
+    BatchMaker,
+    Drawn,
+    FactTable,
+    Stage,
+    build_model,
+    build_processor,
+    compare_content_from_the_start,
+    invented_chart,
+    layout,
+    numbers_as_waves,
+    readable,
+    reading_loss,
+    train_stage,
+    what_tokens_should_say,
+)
 
 
 @pytest.fixture(scope="module")
