@@ -1,7 +1,8 @@
 """Exercises that say what went wrong: a learner's names go in; a result comes out: not attempted, wrong or right, and why.
 
 In a notebook: ``from helpers.exercises import open_exercises, progress``. One module of questions a lesson; the kinds of
-checks; the runs that are diagnosed from their logs; the two sets of notebooks, made from one source, and their grading (nbgrader).
+checks; the runs that are diagnosed from their logs; the two sets of notebooks, made from one source, and their grading
+(nbgrader).
 """
 
 from helpers import open_room
