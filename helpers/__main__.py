@@ -1,4 +1,4 @@
-"""The course's commands: ``python -m helpers {setup,course,run,ask,doctor,times,bench}``."""
+"""The course's commands: ``python -m helpers {setup,course,run,check,ask,doctor,times,bench}``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--profile", default=profile, help=f"auto, tiny, t4 or gpu (default: {profile})")
         sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
         sub.add_argument("--out", help="folder for everything the run writes (default: runs/<profile>)")
+    sub = command("check", _check, "say row by row what a training on your data would really see")
+    sub.add_argument("source", help="embedded, a folder with questions.csv, parquet files, or a hub id")
+    sub.add_argument("--as", dest="kind", choices=("questions", "preferences"), help="default: by the columns")
+    sub.add_argument("--model", default="embedded", help="whose tokens are counted: embedded, a folder, or owner/name@revision")
     sub = command("ask", _ask, "ask one question about a picture")
     sub.add_argument("image")
     sub.add_argument("question")
@@ -75,6 +79,20 @@ def _run(options) -> int:
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _check(options) -> int:
+    os.environ.update(environment.caches())
+    from helpers.evaluation import check_dataset
+    from helpers.models import load_processor
+
+    try:
+        report = check_dataset(options.source, load_processor(options.model), kind=options.kind)
+    except (FileNotFoundError, OSError) as error:  # a HubError is one
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(report)
+    return 0 if report.sound else 1
 
 
 def _ask(options) -> int:

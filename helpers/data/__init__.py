@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = open_room(
         "sources": ("image_key",),
         "chartqa": ("COLUMNS", "FEATURES", "contradictions", "load_chartqa"),
         "preferences": ("PAIR_FEATURES", "load_preferences", "questions_of"),
+        "survey": ("KINDS_OF_DATA", "Surveyed", "kind_of_data", "survey_rows", "texts_of"),
         "leaks": ("SAME", "LeakCheck", "check_leaks"),
         "kinds": ("QUESTION_KINDS", "kind_of"),
     },

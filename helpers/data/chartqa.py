@@ -3,6 +3,7 @@
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 from datasets import ClassLabel, Dataset, Features, Image, List, Value, concatenate_datasets
 
 from helpers.data.columns import PICTURES, first_of, one_picture, refuse, turns
@@ -32,6 +33,14 @@ def load_chartqa(source: str | Path, split: str, limit: int | None = None, on_er
     ``"skip"`` and print which were dropped. ValueError and FileNotFoundError say what to mend.
     """
     check_choices(split, on_error, limit)
+    rows, numbers, lines = open_chartqa(source, split, seed)
+    good = select_good(rows, numbers, question_problem, str(source), split, limit, on_error, seed, lines)
+    _say_contradictions(good, str(source))
+    return good.select_columns(list(COLUMNS)).cast_column("image", Image()).with_transform(_opened)
+
+
+def open_chartqa(source: str | Path, split: str, seed: int) -> tuple[Dataset, np.ndarray, list[int] | None]:
+    """The split's rows, unchecked; each one's number in the source; and, by that number, its line in a CSV."""
     folder, lines = resolve(source), None
     if _has_csv(folder):
         file = read_questions(find_csv(folder))
@@ -44,16 +53,14 @@ def load_chartqa(source: str | Path, split: str, limit: int | None = None, on_er
         rows, numbers = split_by_image(_from_csv(folder, file.rows), split, seed, str(source), "image")
     else:
         rows, numbers = open_rows(str(source), split, seed, _LAYOUT)
-    good = select_good(rows, numbers, _problem, str(source), split, limit, on_error, seed, lines)
-    _say_contradictions(good, str(source))
-    return good.select_columns(list(COLUMNS)).cast_column("image", Image()).with_transform(_opened)
+    return rows, numbers, lines
 
 
 def _opened(batch: dict) -> dict:
     return {**batch, "image": [open_picture(image) for image in batch["image"]]} if "image" in batch else batch
 
 
-def _problem(row: dict) -> str | None:
+def question_problem(row: dict) -> str | None:
     """What is wrong with a row, in words, or None."""
     if row.get("problem"):
         return row["problem"]

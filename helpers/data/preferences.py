@@ -6,6 +6,7 @@ apart from the answers or as the beginning of both.
 
 from pathlib import Path
 
+import numpy as np
 from datasets import Dataset, Features, Image, List, Value, concatenate_datasets
 
 from helpers.data.columns import PICTURES, first_of, many_pictures, refuse, turns
@@ -41,9 +42,14 @@ def load_preferences(
     ``"skip"`` and print which were dropped.
     """
     check_choices(split, on_error, limit)
-    rows, numbers = open_rows(str(source), split, seed, _LAYOUT)
-    good = select_good(rows, numbers, _problem, str(source), split, limit, on_error, seed)
+    rows, numbers = open_preferences(source, split, seed)
+    good = select_good(rows, numbers, pair_problem, str(source), split, limit, on_error, seed)
     return good.remove_columns("problem").cast_column("images", List(Image())).with_transform(_opened)
+
+
+def open_preferences(source: str | Path, split: str, seed: int) -> tuple[Dataset, np.ndarray]:
+    """The split's rows, unchecked, and each one's number in the source."""
+    return open_rows(str(source), split, seed, _LAYOUT)
 
 
 def _opened(batch: dict) -> dict:
@@ -69,7 +75,7 @@ def questions_of(pairs: Dataset) -> Dataset:
     return pairs.with_transform(asked)
 
 
-def _problem(row: dict) -> str | None:
+def pair_problem(row: dict) -> str | None:
     """What is wrong with a row, in words, or None."""
     if row["problem"]:
         return row["problem"]

@@ -22,13 +22,14 @@ class BadRowError(ValueError):
 
     def __init__(self, source: str, row: int, problem: str, line: int | None = None):
         super().__init__(
-            f"{_place(row, line)} of {source}: {problem}. Mend or remove the row, or load with on_error='skip' to go on "
+            f"{place(row, line)} of {source}: {problem}. Mend or remove the row, or load with on_error='skip' to go on "
             "without it."
         )
         self.row = row
 
 
-def _place(row: int, line: int | None) -> str:
+def place(row: int, line: int | None) -> str:
+    """Where a row stands, for messages."""
     return f"row {row}" + (f" (line {line})" if line is not None else "")
 
 
@@ -77,7 +78,7 @@ def select_good(
     if named:
         print(f"skipped {len(named)} of {len(kept) + len(named)} rows of {source}:")
         for number, line, problem in named:
-            print(f"  {_place(number, line)}: {problem}")
+            print(f"  {place(number, line)}: {problem}")
     if not kept:
         raise ValueError(f"{source} has no usable row in split {split!r}")
     return rows.select(kept)

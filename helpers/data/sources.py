@@ -12,6 +12,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pyarrow
+import pyarrow.parquet as pq
 from datasets import Dataset
 
 from helpers.data.rows import SPLITS
@@ -55,6 +56,20 @@ def open_rows(source: str, split: str, seed: int, layout: Layout) -> tuple[Datas
     raise FileNotFoundError(
         f"{source}: no such file, folder or glob (relative paths count from {resolve('.')}), and not a hub id owner/name"
     )
+
+
+def columns_of(source: str) -> list[str]:
+    """The columns of a source's first parquet file. FileNotFoundError if there is none."""
+    path = resolve(source)
+    if not path.exists() and is_hub_id(source):
+        path = fetch(source, "dataset", DATA_FILES)
+    files = [path] if path.is_file() else _parquet_files(path) if path.is_dir() else _globbed(source)
+    if not files:
+        raise FileNotFoundError(f"{source}: there is no such file or folder, and no parquet file or questions.csv in it")
+    try:
+        return pq.read_schema(files[0]).names
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(f"{files[0]} can't be read as parquet ({error}): make or fetch it anew") from error
 
 
 def split_by_image(

@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = open_room(
         "generate": ("WithOtherCharts", "generate_answers"),
         "metrics": ("PairedTest", "bootstrap_interval", "paired_test", "relaxed_accuracy", "relaxed_match"),
         "own_test_set": ("Report", "evaluate_folder"),
+        "data_check": ("DataReport", "check_dataset"),
         "occlusion": ("occlusion_map",),
         "judge": ("KINDS", "Verdict", "judge_answer", "judge_answers"),
         "benchmarks": ("LMMS_EVAL", "leave_out_empty_audios", "lmms_eval_command"),
