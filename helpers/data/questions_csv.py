@@ -78,8 +78,8 @@ def find_picture(folder: Path, name: str) -> Path:
     Backslashes separate folders too; accents may be composed or decomposed (macOS stores them apart); where no name fits to
     the letter, one that differs in capitals alone is taken.
     """
-    if "://" in name:  # the opener says what to do with a web address
-        return Path(name)
+    if "://" in name:
+        raise FileNotFoundError(f"{name} is a web address: download the picture and give the file's name")
     for form in dict.fromkeys((name, name.replace("\\", "/"))):
         if os.path.exists(folder / form):  # Path.exists() raises for a name that is too long
             return folder / form
