@@ -64,14 +64,14 @@ def _course(options) -> int:
 
 def _run(options) -> int:
     os.environ.update(environment.caches())  # before the libraries read them
-    from helpers.course import UsageError, run, typed
+    from helpers.course import UsageError, read_value, run
 
     try:
         pairs = [pair.partition("=") for pair in options.set]
         for name, equals, _ in pairs:
             if not (name and equals):
                 raise UsageError(f"--set {name!r}: it is --set NAME=VALUE")
-        return run(options.lessons, options.profile, {name: typed(value) for name, _, value in pairs}, options.out)
+        return run(options.lessons, options.profile, {name: read_value(name, value) for name, _, value in pairs}, options.out)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

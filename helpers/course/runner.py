@@ -19,26 +19,13 @@ from helpers.paths import NOTEBOOKS, ROOT, resolve
 CELL_TIMEOUT_SECONDS = {"tiny": 900, "t4": 6 * 3600, "gpu": 6 * 3600}
 
 
-def typed(text: str):
-    """A ``--set`` value as papermill's ``-p`` types it: True, False, None, int, float (``1e-4`` too), else text."""
-    if text in ("True", "False", "None"):
-        return {"True": True, "False": False, "None": None}[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
 def run(
     wanted: list[str], profile: str = "auto", settings: dict | None = None, out: str | None = None, folder: Path = NOTEBOOKS
 ) -> int:
     """Run lessons by name or number (all by default); 0 if all went well, 1 if one failed. UsageError before anything runs."""
     lessons = find_lessons(folder)
     chosen = select_lessons(wanted, lessons)
-    settings = dict(settings or {})
-    check_parameters(list(settings), chosen)
+    settings = check_parameters(settings or {}, chosen)
     try:
         profile, reason = pick_profile(settings.pop("PROFILE", profile))
         values = load_profile(profile)
