@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 
@@ -63,7 +62,7 @@ def _course(options) -> int:
 
 
 def _run(options) -> int:
-    os.environ.update(environment.caches())  # before the libraries read them
+    environment.use_caches()  # before the libraries read them
     from helpers.course import UsageError, read_value, run
 
     try:
@@ -78,7 +77,7 @@ def _run(options) -> int:
 
 
 def _ask(options) -> int:
-    os.environ.update(environment.caches())
+    environment.use_caches()
     from helpers.course import ask
     from helpers.data import PictureError
     from helpers.hub import HubError
@@ -97,14 +96,14 @@ def _times(options) -> int:
     try:
         for lesson, seconds in write_times(options.run).items():
             print(f"{lesson}: {seconds:.0f} s")
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:  # a damaged results.json
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
 def _doctor(options) -> int:
-    os.environ.update(environment.caches())
+    environment.use_caches()
     from helpers.course import examine
 
     print(examine())
@@ -112,7 +111,7 @@ def _doctor(options) -> int:
 
 
 def _bench(options) -> int:
-    os.environ.update(environment.caches())
+    environment.use_caches()
     from helpers.course import bench
 
     bench()

@@ -65,7 +65,7 @@ def course_address() -> str:
 
 def checked_out() -> str:
     """The commit of this checkout. UsageError outside a git checkout."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise UsageError("this copy of the course is no git checkout: give revision='...', a commit or tag of the repository")
     return done.stdout.strip()
