@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = open_room(
         "parameters": ("check_value", "kinds", "read_value", "typed"),
         "runner": ("advice", "run"),
         "results": ("read_results", "record"),
-        "artefacts": ("made_by",),
+        "artefacts": ("base_of", "made_by", "note_base"),
         "answer": ("ask",),
         "site": ("write_report",),
         "times": ("write_times",),
