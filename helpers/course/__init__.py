@@ -14,6 +14,8 @@ __getattr__, __dir__, __all__ = open_room(
         "profiles": ("NAMES", "fill_parameters", "load_profile", "pick_profile"),
         "notebooks": ("Lesson", "UsageError", "check_parameters", "find_lessons", "select_lessons"),
         "parameters": ("check_value", "kinds", "read_value", "typed"),
+        "kernel": ("CallersKernel",),
+        "out_folder": ("HOLDER", "hold"),
         "runner": ("advice", "run"),
         "results": ("read_results", "record"),
         "artefacts": ("base_of", "made_by", "note_base"),

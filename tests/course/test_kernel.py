@@ -7,8 +7,7 @@ import sys
 import nbformat
 import pytest
 
-from helpers.course import run
-from helpers.course.kernel import CallersKernel
+from helpers.course import CallersKernel, run
 from helpers.paths import ROOT
 from tests.course.test_runner import write_lesson
 

@@ -9,15 +9,14 @@ import sys
 import pytest
 
 from helpers.__main__ import main
-from helpers.course import UsageError, run
-from helpers.course.out_folder import HOLDER, hold
+from helpers.course import HOLDER, UsageError, hold, run
 from helpers.paths import ROOT
 from tests.course.test_runner import write_lesson
 
 _HOLD = """
 import sys, time
 from pathlib import Path
-from helpers.course.out_folder import hold
+from helpers.course import hold
 with hold(Path(sys.argv[1]), ["04_sft_chartqa"]):
     print("held", flush=True)
     time.sleep(60)
@@ -53,7 +52,7 @@ def test_a_holder_that_is_killed_frees_the_folder(holder, tmp_path):
 
 
 def test_a_child_of_the_holder_may_enter_and_nobody_else(tmp_path):
-    code = "import sys; from pathlib import Path; from helpers.course.out_folder import hold\n"
+    code = "import sys; from pathlib import Path; from helpers.course import hold\n"
     code += "with hold(Path(sys.argv[1]), []): pass"
     with hold(tmp_path, ["05"]):
         command = [sys.executable, "-c", code, str(tmp_path)]
@@ -65,7 +64,7 @@ def test_a_child_of_the_holder_may_enter_and_nobody_else(tmp_path):
 
 
 def test_a_lesson_may_have_an_earlier_one_run_into_the_same_folder(tmp_path):
-    code = "import subprocess, sys; from helpers.course.out_folder import hold; from pathlib import Path\nimport os\n"
+    code = "import subprocess, sys; from helpers.course import hold; from pathlib import Path\nimport os\n"
     code += "with hold(Path(os.environ['COURSE_OUT']), ['00']): print('entered')"
     cell = f"import subprocess, sys\nprint(subprocess.run([sys.executable, '-c', {code!r}], check=True))"
     write_lesson(tmp_path, "01_nested", cell)
