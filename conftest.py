@@ -7,12 +7,13 @@ import tempfile
 
 import pytest
 
-from helpers.course import caches
+from helpers.course import use_caches
 from helpers.paths import ROOT
 
 # Before any test module imports the libraries that read these; nbmake's kernels inherit them.
 _OUT = tempfile.mkdtemp(prefix="course-test-")
-os.environ.update(caches(), HF_HUB_OFFLINE="1", COURSE_OUT=_OUT, COURSE_PROGRESS=os.path.join(_OUT, "progress.json"))
+use_caches()
+os.environ.update(HF_HUB_OFFLINE="1", COURSE_OUT=_OUT, COURSE_PROGRESS=os.path.join(_OUT, "progress.json"))
 atexit.register(shutil.rmtree, _OUT, ignore_errors=True)
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # one worker a core: with more threads they would wait for each other

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 
@@ -67,15 +66,15 @@ def _course(options) -> int:
 
 
 def _run(options) -> int:
-    os.environ.update(environment.caches())  # before the libraries read them
-    from helpers.course import UsageError, run, typed
+    environment.use_caches()  # before the libraries read them
+    from helpers.course import UsageError, read_value, run
 
     try:
         pairs = [pair.partition("=") for pair in options.set]
         for name, equals, _ in pairs:
             if not (name and equals):
                 raise UsageError(f"--set {name!r}: it is --set NAME=VALUE")
-        return run(options.lessons, options.profile, {name: typed(value) for name, _, value in pairs}, options.out)
+        return run(options.lessons, options.profile, {name: read_value(name, value) for name, _, value in pairs}, options.out)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -96,7 +95,7 @@ def _check(options) -> int:
 
 
 def _ask(options) -> int:
-    os.environ.update(environment.caches())
+    environment.use_caches()
     from helpers.course import ask
     from helpers.data import PictureError
     from helpers.hub import HubError
@@ -115,14 +114,14 @@ def _times(options) -> int:
     try:
         for lesson, seconds in write_times(options.run).items():
             print(f"{lesson}: {seconds:.0f} s")
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:  # a damaged results.json
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
 def _doctor(options) -> int:
-    os.environ.update(environment.caches())
+    environment.use_caches()
     from helpers.course import examine
 
     print(examine())
@@ -130,7 +129,7 @@ def _doctor(options) -> int:
 
 
 def _bench(options) -> int:
-    os.environ.update(environment.caches())
+    environment.use_caches()
     from helpers.course import bench
 
     bench()

@@ -1,5 +1,6 @@
 """Ask one question about one picture, with or without what a lesson trained."""
 
+from helpers.course.artefacts import base_of
 from helpers.data import open_picture
 from helpers.evaluation import generate_answers
 from helpers.models import choose_precision, detect, load_model, load_processor
@@ -18,9 +19,7 @@ def ask(image: str, question: str, model_name: str = "embedded", adapter: str | 
         from peft import PeftModel
 
         folder = resolve(adapter)
-        if not (folder / "base_model.txt").exists():
-            raise FileNotFoundError(f"{folder} holds no adapter; lesson 04 leaves one in runs/<profile>/04_sft_chartqa/adapter")
-        base = (folder / "base_model.txt").read_text(encoding="utf-8")
+        base = base_of(folder)
         model, processor = PeftModel.from_pretrained(_load(base), str(folder)), load_processor(base)
     return generate_answers(model, processor, [row])[0]
 

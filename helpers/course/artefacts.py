@@ -1,10 +1,12 @@
-"""What an earlier lesson made: a lesson that starts from it finds it here, or has it made first."""
+"""What a lesson made, for the next one: where it lies, the model that an adapter belongs to, and how to have it made first."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-from helpers.paths import ROOT, output_folder
+from helpers.paths import ROOT, output_folder, resolve
+
+BASE = "base_model.txt"
 
 
 def made_by(lesson: str, what: str, profile: str) -> Path:
@@ -19,3 +21,23 @@ def made_by(lesson: str, what: str, profile: str) -> Path:
         if subprocess.run([sys.executable, *command], cwd=ROOT).returncode:
             raise RuntimeError(f"{lesson} failed. Run it by itself and see why: python {' '.join(command)}")
     return folder
+
+
+def note_base(adapter: Path, model: str) -> None:
+    """Write beside an adapter which model it belongs to: its name, or its path from here where it lies in the same run.
+
+    ``adapter``: ``<run>/<lesson>/adapter``. A run's folder can be moved as a whole.
+    """
+    run, folder = adapter.resolve().parents[1], resolve(model).resolve()
+    if folder.is_dir() and folder.is_relative_to(run):
+        model = (Path("../..") / folder.relative_to(run)).as_posix()
+    (adapter / BASE).write_text(model, encoding="utf-8")
+
+
+def base_of(adapter: Path) -> str:
+    """The model that an adapter belongs to, as ``load_model`` takes it. FileNotFoundError if nothing says it."""
+    if not (adapter / BASE).exists():
+        raise FileNotFoundError(f"{adapter} holds no adapter; lesson 04 leaves one in runs/<profile>/04_sft_chartqa/adapter")
+    model = (adapter / BASE).read_text(encoding="utf-8").strip()
+    beside = (adapter / model).resolve()
+    return str(beside) if model.startswith("../../") and beside.is_dir() else model

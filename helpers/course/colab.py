@@ -113,7 +113,10 @@ def pip(*words: str) -> str:
     held = [f"{name}=={metadata.version(name)}" for name in KEPT if _installed(name)]
     with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as file:
         file.write("\n".join(held))
-    done = subprocess.run([sys.executable, "-m", "pip", *words, "-c", file.name], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", *words, "-c", file.name],
+        capture_output=True, encoding="utf-8", errors="replace", env=os.environ | {"PYTHONUTF8": "1"},
+    )  # fmt: skip
     os.unlink(file.name)
     if done.returncode:
         raise RuntimeError(

@@ -70,7 +70,9 @@ def ensure_instructor() -> None:
     _run([str(PYTHON), "-m", "venv", str(INSTRUCTOR)])
     where = "import sysconfig; print(sysconfig.get_path('purelib'))"
     below, own = (
-        subprocess.run([str(python), "-c", where], capture_output=True, text=True, check=True).stdout.strip()
+        subprocess.run(
+            [str(python), "-X", "utf8", "-c", where], capture_output=True, encoding="utf-8", check=True
+        ).stdout.strip()
         for python in (PYTHON, INSTRUCTOR_PYTHON)
     )
     with open(os.path.join(own, "course.pth"), "w", encoding="utf-8") as file:
@@ -91,6 +93,14 @@ def _run(command: list[str]) -> None:
         )
 
 
+def use_caches() -> None:
+    """Set :func:`caches` for this process and its children, and make the folders: libraries warn of one that is missing."""
+    os.environ.update(caches())
+    for name, value in caches().items():
+        if name.endswith(("HOME", "DIR")):
+            os.makedirs(value, exist_ok=True)
+
+
 def caches() -> dict[str, str]:
     """Environment variables that keep every cache of a run inside the repository, and telemetry off."""
     return {
@@ -101,6 +111,7 @@ def caches() -> dict[str, str]:
         "JUPYTER_RUNTIME_DIR": str(CACHE / "jupyter" / "runtime"),
         "MPLCONFIGDIR": str(CACHE / "matplotlib"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTHONUTF8": "1",  # what our own children print is read as UTF-8, whatever the locale
         "TOKENIZERS_PARALLELISM": "false",  # the processor's tokenizer would warn at every fork
         # tqdm misses ipywidgets, whose state would end up in the notebooks; TRL 1.16 itself calls a name that is going away.
         "PYTHONWARNINGS": "ignore:IProgress not found,ignore:`is_gradient_checkpointing`",

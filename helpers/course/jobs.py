@@ -28,7 +28,7 @@ def job_command(
     notebook. ``push_to``: owner/name on the hub; only then the job is given your token. UsageError says what is missing.
     """
     chosen = select_lessons([lesson], find_lessons())
-    check_parameters(list(settings or {}), chosen)
+    values = check_parameters(settings or {}, chosen)
     try:
         load_profile(profile)
     except ValueError as error:
@@ -41,7 +41,8 @@ def job_command(
             "the job has to fetch the course from somewhere: give repository='https://...' (your fork), "
             "or set `repository` under [tool.course] in pyproject.toml"
         )
-    values = {"TRACKING": "trackio"} | (settings or {}) if "TRACKING" in chosen[0].parameters else settings or {}
+    if "TRACKING" in chosen[0].parameters:
+        values = {"TRACKING": "trackio"} | values
     command = ["hf", "jobs", "uv", "run", "--detach", "--flavor", flavor, "--timeout", timeout, "--python", PYTHON]
     if push_to:
         command += ["--secrets", "HF_TOKEN"]  # the name alone: the value is read from your environment, never printed
@@ -64,7 +65,7 @@ def course_address() -> str:
 
 def checked_out() -> str:
     """The commit of this checkout. UsageError outside a git checkout."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise UsageError("this copy of the course is no git checkout: give revision='...', a commit or tag of the repository")
     return done.stdout.strip()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 
+from helpers.course.parameters import check_value
 from helpers.paths import NOTEBOOKS
 
 
@@ -63,21 +64,35 @@ def select_lessons(wanted: list[str], lessons: list[Lesson]) -> list[Lesson]:
     for name in wanted:
         found = [lesson.name for lesson in lessons if name in (lesson.name, lesson.name.split("_")[0])]
         if not found:
-            raise UsageError(f"no lesson is called {name!r}. {_nearest(name, [lesson.name for lesson in lessons])}")
+            names = [lesson.name for lesson in lessons]
+            near = next((known for known in names if name.isdigit() and known.startswith(f"{int(name):02}_")), None)
+            raise UsageError(
+                f"no lesson is called {name!r}. " + (f"Did you mean {near[:2]} ({near})?" if near else _nearest(name, names))
+            )
         chosen |= set(found)
     if not wanted:
         return [lesson for lesson in lessons if not lesson.name.startswith("bonus_")]
     return [lesson for lesson in lessons if lesson.name in chosen]
 
 
-def check_parameters(names: list[str], lessons: list[Lesson]) -> None:
-    """Each name must be a parameter of one of the lessons: papermill would only log a misspelt one and use the default."""
+def check_parameters(settings: dict, lessons: list[Lesson]) -> dict:
+    """``settings``, each a parameter of one of the lessons and of its kind (:func:`helpers.course.check_value`).
+
+    UsageError for a misspelt name, which papermill would only log, for a value of another kind, and for None where a lesson
+    has a value of its own.
+    """
     known = sorted({name for lesson in lessons for name in lesson.parameters})
-    for name in names:
+    names = ", ".join(lesson.name for lesson in lessons)
+    for name, value in settings.items():
         if name not in known:
-            raise UsageError(
-                f"no parameter is called {name!r} in {', '.join(lesson.name for lesson in lessons)}. {_nearest(name, known)}"
-            )
+            raise UsageError(f"no parameter is called {name!r} in {names}. {_nearest(name, known)}")
+        own = {parameter for lesson in lessons for parameter in set(lesson.parameters) - set(lesson.from_profile)}
+        if value is None and name in own | {"PROFILE"}:
+            raise UsageError(f"{name} is None, and the lessons have a value of their own for it")
+    try:
+        return {name: check_value(name, value) for name, value in settings.items()}
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -1,9 +1,8 @@
 """The three sizes of the course. A profile is a flat YAML of notebook parameters: data, never a branch in a lesson."""
 
-import re
-
 import yaml
 
+from helpers.course.parameters import check_value, kinds
 from helpers.models import choose_profile, detect
 from helpers.paths import PROFILES
 
@@ -11,14 +10,14 @@ NAMES = ("tiny", "t4", "gpu")
 
 
 def load_profile(name: str) -> dict:
-    """The parameters of ``notebooks/profiles/<name>.yaml``. ValueError for an unknown name or a number read as text."""
+    """The parameters of ``notebooks/profiles/<name>.yaml``. ValueError for an unknown name or a value of the wrong kind."""
     if name not in NAMES:
         raise ValueError(f"no profile is called {name!r}; there are auto, {', '.join(NAMES)}")
     values = yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8"))
-    for key, value in values.items():
-        if isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", value, re.IGNORECASE):
-            raise ValueError(f"{name}.yaml: {key} is the text {value!r}; YAML wants a point in it (1.0e-4) to read a number")
-    return values
+    try:
+        return {key: check_value(key, value) for key, value in values.items()}
+    except ValueError as error:
+        raise ValueError(f"{name}.yaml: {error} (To YAML, 1e-4 is text and 1.0e-4 a number.)") from error
 
 
 def pick_profile(name: str) -> tuple[str, str]:
@@ -32,9 +31,15 @@ def pick_profile(name: str) -> tuple[str, str]:
 def fill_parameters(given: dict) -> dict:
     """The values for those of a notebook's parameters that are still None, from the profile that ``given["PROFILE"]`` names.
 
-    Says in one line which profile it is and why. Call it as ``globals().update(fill_parameters(globals()))``.
+    And those that were given as a number where a text is meant, as text. Says in one line which profile it is and why. Call it
+    as ``globals().update(fill_parameters(globals()))``. ValueError for a value of another kind than its parameter's.
     """
+    own = {key: check_value(key, given[key]) for key in kinds() if given.get(key) is not None}
     name, reason = pick_profile(given["PROFILE"])
     print(f"profile {name}: {reason}")
-    values = load_profile(name)
-    return {key: value for key, value in values.items() if key == "PROFILE" or (key in given and given[key] is None)}
+    filled = {key: value for key, value in own.items() if value != given[key]}
+    return (
+        filled
+        | {key: value for key, value in load_profile(name).items() if key in given and given[key] is None}
+        | {"PROFILE": name}
+    )

@@ -36,10 +36,17 @@ def record(lesson: str, profile: str, hardware: Hardware, figures: dict, precisi
 
 
 def read_results(path: Path) -> dict:
-    """The results of a run so far; empty if there are none."""
+    """The results of a run so far; empty if there are none. ValueError if the file is damaged: nothing overwrites it then."""
     if not path.exists():
         return {"lessons": {}, "environment": {}}
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        whole = isinstance(results["lessons"], dict) and isinstance(results["environment"], dict)
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{path} is damaged: no figures of lessons. Move it away or delete it, then this command again")
+    return results
 
 
 def environment(profile: str, hardware: Hardware, precision: str | None = None) -> dict:

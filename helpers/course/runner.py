@@ -8,8 +8,10 @@ from pathlib import Path
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from helpers.course.environment import caches
+from helpers.course.environment import use_caches
+from helpers.course.kernel import ENGINE
 from helpers.course.notebooks import Lesson, UsageError, check_parameters, find_lessons, select_lessons
+from helpers.course.out_folder import check_left, hold, open_out
 from helpers.course.profiles import load_profile, pick_profile
 from helpers.course.results import read_results
 from helpers.course.secrets import redact, redact_files
@@ -19,43 +21,37 @@ from helpers.paths import NOTEBOOKS, ROOT, resolve
 CELL_TIMEOUT_SECONDS = {"tiny": 900, "t4": 6 * 3600, "gpu": 6 * 3600}
 
 
-def typed(text: str):
-    """A ``--set`` value as papermill's ``-p`` types it: True, False, None, int, float (``1e-4`` too), else text."""
-    if text in ("True", "False", "None"):
-        return {"True": True, "False": False, "None": None}[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
 def run(
     wanted: list[str], profile: str = "auto", settings: dict | None = None, out: str | None = None, folder: Path = NOTEBOOKS
 ) -> int:
     """Run lessons by name or number (all by default); 0 if all went well, 1 if one failed. UsageError before anything runs."""
     lessons = find_lessons(folder)
     chosen = select_lessons(wanted, lessons)
-    settings = dict(settings or {})
-    check_parameters(list(settings), chosen)
+    settings = check_parameters(settings or {}, chosen)
     try:
         profile, reason = pick_profile(settings.pop("PROFILE", profile))
         values = load_profile(profile)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    out_folder = resolve(out or os.environ.get("COURSE_OUT") or f"runs/{profile}")
-    out_folder.mkdir(parents=True, exist_ok=True)
-    print(f"profile {profile}: {reason}; results go to {out_folder}")
-    os.environ.update(caches(), COURSE_OUT=str(out_folder))
-    if not any(needs_hub((values | settings).get(name)) for name in ("MODEL", "DATASET", "PREFERENCES")):
-        os.environ["HF_HUB_OFFLINE"] = "1"  # the lessons' kernels inherit it: nothing is looked up that isn't needed
+    out_folder = open_out(out or os.environ.get("COURSE_OUT") or f"runs/{profile}")
+    with hold(out_folder, [lesson.name for lesson in chosen]):
+        check_left(out_folder)
+        order = with_needs(chosen, lessons, out_folder)
+        print(f"profile {profile}: {reason}; results go to {out_folder}")
+        use_caches()
+        os.environ["COURSE_OUT"] = str(out_folder)
+        if not any(needs_hub((values | settings).get(name)) for name in ("MODEL", "DATASET", "PREFERENCES")):
+            os.environ["HF_HUB_OFFLINE"] = "1"  # the lessons' kernels inherit it: nothing is looked up that isn't needed
+        return _run_all(order, values, settings, out_folder, CELL_TIMEOUT_SECONDS[profile])
+
+
+def _run_all(order: list[Lesson], values: dict, settings: dict, out_folder: Path, timeout: int) -> int:
     times: dict[str, float] = {}
-    for lesson in with_needs(chosen, lessons, out_folder):
+    for lesson in order:
         began = time.monotonic()
         given = {name: value for name, value in values.items() if name in lesson.from_profile}
         given |= {name: value for name, value in settings.items() if name in lesson.parameters}
-        if not run_lesson(lesson, given, out_folder, CELL_TIMEOUT_SECONDS[profile]):
+        if not run_lesson(lesson, given, out_folder, timeout):
             return 1
         times[lesson.name] = time.monotonic() - began
         write_report(out_folder)
@@ -96,7 +92,7 @@ def run_lesson(lesson: Lesson, parameters: dict, out_folder: Path, timeout: int)
     target = out_folder / f"{lesson.name}.ipynb"
     try:
         papermill.execute_notebook(
-            str(lesson.path), str(target), parameters=parameters, kernel_name="python3", cwd=str(ROOT),
+            str(lesson.path), str(target), parameters=parameters, kernel_name="python3", cwd=str(ROOT), engine_name=ENGINE,
             progress_bar={"desc": lesson.name, "mininterval": 1}, execution_timeout=timeout, autosave_cell_every=0,
         )  # fmt: skip
     except PapermillExecutionError as error:
@@ -111,6 +107,7 @@ def run_lesson(lesson: Lesson, parameters: dict, out_folder: Path, timeout: int)
 
 
 _ADVICE = (
+    (r"^KernelStartError", "mend what the kernel itself says above; what is installed: python -m helpers doctor"),
     (r"^HubError", "do what the message says, then this command again"),
     (r"CellTimeoutError|timed out", "a cell ran too long: fewer steps (--set MAX_STEPS=50) or --profile tiny"),
     (r"out of memory|OutOfMemoryError|can't allocate memory", "memory ran out: --set BATCH_SIZE=1 --set QUANTIZATION=4bit"),

@@ -16,7 +16,7 @@ import pandas as pd
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
-from helpers.course import caches
+from helpers.course import use_caches
 from helpers.exercises.exercise import SOURCE
 from helpers.exercises.generate import nbgrader_config
 from helpers.paths import ROOT
@@ -44,7 +44,8 @@ def grade(submissions: Path, source: Path = SOURCE) -> list[Grade]:
     with tempfile.TemporaryDirectory() as course:
         # The kernels inherit these: the course is found, and the instructor's own caches and progress stay as they are.
         paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        os.environ.update(caches(), HF_HUB_OFFLINE="1", PYTHONPATH=paths, COURSE_PROGRESS=f"{course}/progress.json")
+        use_caches()
+        os.environ.update(HF_HUB_OFFLINE="1", PYTHONPATH=paths, COURSE_PROGRESS=f"{course}/progress.json")
         # nbgrader calls alembic by its name, and an environment that isn't activated isn't on the path.
         os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
         api = _open_course(Path(course), names, source)

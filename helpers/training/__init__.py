@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = open_room(
     __name__,
     {
         "checkpoints": ("MARKER", "MarkCheckpoints", "last_complete_checkpoint", "settings_key"),
+        "fingerprint": ("data_fingerprint",),
         "settings": ("CONVERSATIONS", "as_conversations", "command_settings", "save_conversations", "write_settings"),
         "label_mask": ("token_kinds",),
         "practice": ("with_practice",),

@@ -17,10 +17,21 @@ from transformers.training_args import TrainingArguments
 MARKER = "complete.json"
 
 
+_PLACES = ("output_dir", "base_model_name_or_path")  # where things lie: a folder may move while a training is interrupted
+
+
 def settings_key(*settings) -> str:
-    """A short text that differs when settings do: configs (anything with ``to_dict``), or plain values."""
-    plain = [value.to_dict() if hasattr(value, "to_dict") else value for value in settings]
+    """A short text that differs when settings do: configs (anything with ``to_dict``), or plain values.
+
+    Give it all that a training follows from: its configuration and the adapter's, the model's name, the chat template, and the
+    data's content (:func:`helpers.training.data_fingerprint`), not its name or size.
+    """
+    plain = [_without_places(value.to_dict()) if hasattr(value, "to_dict") else value for value in settings]
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=_sorted_text).encode()).hexdigest()[:16]
+
+
+def _without_places(config: dict) -> dict:
+    return {name: value for name, value in config.items() if name not in _PLACES}
 
 
 def _sorted_text(value) -> str:
@@ -54,26 +65,31 @@ class MarkCheckpoints(TrainerCallback):
 def last_complete_checkpoint(folder: Path, key: str) -> str | None:
     """The newest whole checkpoint in ``folder`` of a training with these settings; None if there is none.
 
-    All others are deleted: unfinished ones, and those of a finished training or of other settings. Says what it found.
+    All others are deleted: unfinished ones, and those of a finished training or of other settings or data. Says what it found.
     """
-    whole = {}
+    whole, other = {}, 0
     for path in Path(folder).glob("checkpoint-*"):
-        if _is_whole(path, key):
+        found = _key_of(path)
+        if found == key:
             whole[int(path.name.rpartition("-")[2])] = path
         elif re.fullmatch(r"checkpoint-\d+", path.name):
+            other += found is not None
             shutil.rmtree(path)
     if not whole:
+        if other:
+            print(f"an interrupted training in {folder} had other settings or other data than this one: beginning anew")
         return None
     print(f"an interrupted training left {whole[max(whole)]}: going on from there. To begin anew, delete {folder}")
     return str(whole[max(whole)])
 
 
-def _is_whole(path: Path, key: str) -> bool:
+def _key_of(path: Path) -> str | None:
+    """The settings' key of a checkpoint that is whole; None for any other."""
     try:
         marker = json.loads((path / MARKER).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        return False
-    return marker["settings"] == key and _sizes(path) == marker["bytes"]
+        return None
+    return marker["settings"] if _sizes(path) == marker["bytes"] else None
 
 
 def _sizes(folder: Path) -> dict[str, int]:

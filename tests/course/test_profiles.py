@@ -5,26 +5,23 @@ import json
 import pytest
 import yaml
 
-from helpers.course import NAMES, fill_parameters, find_lessons, load_profile, pick_profile
+from helpers.course import NAMES, check_value, fill_parameters, find_lessons, kinds, load_profile, pick_profile
 from helpers.paths import PROFILES
-
-TEXT = {"PROFILE", "MODEL", "DATASET", "DEVICE", "PRECISION", "QUANTIZATION", "QUESTION", "LORA_RANKS", "PLAN_MODEL"}
-TEXT |= {"PREFERENCES", "TRACKING"}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_numbers_are_numbers(name):
     values = yaml.safe_load((PROFILES / f"{name}.yaml").read_text())
     assert values["PROFILE"] == name
-    for key, value in values.items():
-        assert isinstance(value, str if key in TEXT else (int, float, bool)), f"{key}: {value!r}"
-    assert load_profile(name) == values
+    assert set(values) <= set(kinds())
+    assert {key: check_value(key, value) for key, value in values.items()} == load_profile(name) == values
 
 
-def test_a_number_that_yaml_reads_as_text_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("line", ["LEARNING_RATE: 1e-4", "ACTIVATION_CHECKPOINTING: 'no'", "BATCH_SIZE: 0"])
+def test_a_value_of_the_wrong_kind_is_refused(tmp_path, monkeypatch, line):
     monkeypatch.setattr("helpers.course.profiles.PROFILES", tmp_path)
-    (tmp_path / "tiny.yaml").write_text("LEARNING_RATE: 1e-4\n")
-    with pytest.raises(ValueError, match="LEARNING_RATE"):
+    (tmp_path / "tiny.yaml").write_text(f"{line}\n")
+    with pytest.raises(ValueError, match=r"tiny\.yaml: " + line.split(":")[0]):
         load_profile("tiny")
 
 
@@ -40,6 +37,12 @@ def test_filling_keeps_what_is_given(capsys):
     filled = fill_parameters({"PROFILE": "tiny", "SEED": 7, "MAX_STEPS": None, "LORA_RANK": None, "other": None})
     assert filled == {"PROFILE": "tiny", "MAX_STEPS": load_profile("tiny")["MAX_STEPS"], "LORA_RANK": 16}
     assert capsys.readouterr().out == "profile tiny: as asked\n"
+
+
+def test_filling_checks_what_was_given_under_bare_papermill_too():
+    assert fill_parameters({"PROFILE": "tiny", "DATASET": 2024})["DATASET"] == "2024"
+    with pytest.raises(ValueError, match=r"ACTIVATION_CHECKPOINTING is 'false'; it is True or False. Did you mean False\?"):
+        fill_parameters({"PROFILE": "tiny", "ACTIVATION_CHECKPOINTING": "false"})
 
 
 def test_an_unknown_profile_is_an_error():

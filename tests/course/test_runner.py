@@ -80,9 +80,12 @@ def test_a_cell_that_takes_too_long_is_stopped(tmp_path, capsys, monkeypatch):
     ("wanted", "profile", "settings", "words"),
     [
         (["09"], "tiny", {}, "no lesson is called '09'"),
+        (["1"], "tiny", {}, r"no lesson is called '1'. Did you mean 01 \(01_first\)\?"),
         (["01_frist"], "tiny", {}, "Did you mean 01_first"),
         ([], "huge", {}, "no profile is called 'huge'"),
         ([], "tiny", {"MAX_STEP": 3}, "Did you mean MAX_STEPS"),
+        ([], "tiny", {"MAX_STEPS": 2.5}, "MAX_STEPS is 2.5; it is a whole number from 1"),
+        ([], "tiny", {"NAME": None}, "NAME is None"),
         ([], "tiny", {"max_steps": 3}, "Did you mean MAX_STEPS"),
     ],
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from helpers.data import load_chartqa
 from helpers.training import MARKER
 
 pytestmark = pytest.mark.slow
@@ -19,8 +20,8 @@ SETTINGS = {"PROFILE": "tiny", "N_TRAIN": 64, "N_VAL": 8, "N_TEST": 8, "MAX_STEP
 KILLS, INSIDE_SAVING, RUNNER_KILLS = 20, 5, 4
 
 
-def train(out: Path) -> subprocess.Popen:
-    settings = SETTINGS | {"EVAL_BATCH_SIZE": 8}
+def train(out: Path, **more) -> subprocess.Popen:
+    settings = SETTINGS | {"EVAL_BATCH_SIZE": 8} | more
     environment = os.environ | {"COURSE_OUT": str(out), "PARAMETERS": json.dumps(settings), "OMP_NUM_THREADS": "1"}
     with open(out / "output.txt", "a") as log:
         return subprocess.Popen(
@@ -89,6 +90,39 @@ def test_a_training_that_is_killed_again_and_again_ends_like_one_that_was_not(un
         print(f"\n{kills} kills, {inside} inside saving, {resumed} resumed; worst difference of a loss {max(finished):.2g}")
     assert resumed >= KILLS // 2
     assert max(finished) < 1e-4
+
+
+def test_an_interrupted_training_whose_answers_were_mended_begins_anew_and_says_so(tmp_path):
+    out, data = tmp_path / "out", tmp_path / "mine"
+    out.mkdir()
+    data.mkdir()
+    rows = list(load_chartqa("embedded", "train", 120))
+    for at, row in enumerate(rows):
+        row["image"].save(data / f"{at}.png")
+
+    def write_answers(ending: str) -> None:
+        lines = [f'{at}.png,"{row["query"]}","{row["label"][0]}{ending}"' for at, row in enumerate(rows)]
+        (data / "questions.csv").write_text("\n".join(["image,question,answer", *lines]) + "\n", encoding="utf-8")
+
+    def killed_or_ended(kill: bool) -> str:
+        process = train(out, DATASET=str(data))
+        known = markers(out)
+        while process.poll() is None:
+            if kill and markers(out) - known:
+                process.kill()
+            time.sleep(0.001)
+        assert (process.returncode != 0) == kill, (out / "output.txt").read_text()[-3000:]
+        return (out / "output.txt").read_text()
+
+    write_answers("")
+    killed_or_ended(kill=True)
+    assert "going on from there" in killed_or_ended(kill=True)
+    write_answers(" %")
+    (out / "output.txt").unlink()
+    said = killed_or_ended(kill=False)
+    assert "had other settings or other data than this one: beginning anew" in said
+    assert "going on from there" not in said
+    assert min(step for _, step in losses(out)) <= SETTINGS["EVAL_STEPS"]
 
 
 def test_a_runner_that_is_killed_leaves_no_kernel_and_is_resumed(uninterrupted, tmp_path, capsys):

@@ -65,6 +65,8 @@ def test_other_settings_and_finished_trainings_begin_anew(tmp_path, capsys):
     training = Training(tmp_path)
     training.save(5)
     assert last_complete_checkpoint(tmp_path, "other") is None
+    said = f"an interrupted training in {tmp_path} had other settings or other data than this one: beginning anew\n"
+    assert capsys.readouterr().out == said
     assert not list(tmp_path.iterdir())
     training.save(5)
     training.end(10)
@@ -103,11 +105,12 @@ def test_the_marker_names_files_and_bytes(tmp_path):
 
 
 def test_the_key_follows_the_settings_and_nothing_else(tmp_path):
-    def key(rate=1e-3, modules=("q_proj", "v_proj"), model="embedded"):
+    def key(rate=1e-3, modules=("q_proj", "v_proj"), model="embedded", folder="here"):
         config = SFTConfig(
-            output_dir=str(tmp_path), use_cpu=True, bf16=False, activation_checkpointing=False, learning_rate=rate
+            output_dir=str(tmp_path / folder), use_cpu=True, bf16=False, activation_checkpointing=False, learning_rate=rate
         )
         return settings_key(config, LoraConfig(target_modules=list(modules)), model)
 
     assert key() == key(modules=("v_proj", "q_proj"))
+    assert key() == key(folder="there"), "an interrupted run may be moved"
     assert len({key(), key(rate=2e-3), key(modules=("q_proj",)), key(model="mine")}) == 4
