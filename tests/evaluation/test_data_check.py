@@ -70,7 +70,7 @@ def test_every_bad_row_is_named_with_its_line(tmp_path, processor, capsys):
 
 def test_leaks_and_contradictions_are_problems(tmp_path):
     table(tmp_path / "train.parquet", [*sound(), (chart(3), "how many in 3?", "17")])
-    table(tmp_path / "test.parquet", [(chart(3, size=(120, 80)), "And here?", "3"), (chart(77), "And here?", "4")])
+    table(tmp_path / "test.parquet", [(chart(3, "JPEG", quality=95), "And here?", "3"), (chart(77), "And here?", "4")])
     report = check_dataset(tmp_path)
     assert len(report.problems) == 2
     assert any("1 pictures of test occur in train" in problem for problem in report.problems)
