@@ -81,7 +81,7 @@ def _run(options) -> int:
 
 
 def _check(options) -> int:
-    os.environ.update(environment.caches())
+    environment.use_caches()
     from helpers.evaluation import check_dataset
     from helpers.models import load_processor
 
