@@ -205,7 +205,8 @@ def test_rows(tmp_path, capsys):
         label = draw.choice([[draw.choice(TEXTS)]] * 6 + [None, [], [None], [draw.choice(BLANK)], [draw.choice(TEXTS)] * 2])
         image = draw.choice([good_picture(number)] * 9 + [None])
         rows.append((image, query, label))
-        if image and query not in BLANK and label and not any(text in BLANK for text in label):
+        texts = [query, *(label or [None])]
+        if image and label and not any(text in BLANK or "<image>" in text for text in texts):
             good.append((query, label))
     accepted, skipped = load(write(tmp_path / "train.parquet", rows).parent, capsys)
     assert [(query, label) for _, _, query, label in accepted] == good
