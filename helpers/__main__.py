@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import subprocess
 import sys
+import warnings
 
 from helpers.course import environment
 from helpers.paths import ROOT
@@ -80,8 +82,20 @@ def _run(options) -> int:
         return 2
 
 
-def _check(options) -> int:
+def _quietly() -> None:
+    """Keep the libraries' chatter away: it would hide an answer of one line."""
     environment.use_caches()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore", FutureWarning)
+    import datasets
+    from transformers.utils import logging as transformers_logging
+
+    datasets.disable_progress_bars()
+    transformers_logging.disable_progress_bar()
+
+
+def _check(options) -> int:
+    _quietly()
     from helpers.evaluation import check_dataset
     from helpers.models import load_processor
 
@@ -95,7 +109,7 @@ def _check(options) -> int:
 
 
 def _ask(options) -> int:
-    environment.use_caches()
+    _quietly()
     from helpers.course import ask
     from helpers.data import PictureError
     from helpers.hub import HubError

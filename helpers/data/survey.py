@@ -1,5 +1,7 @@
 """Every row of every split of a source, sorted into those that can be learnt from and those that can't, with the reasons."""
 
+import contextlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +41,15 @@ def survey_rows(source: str | Path, kind: str, also: Callable[[str], str | None]
     ``kind``: one of ``KINDS_OF_DATA``. ``also``: what else may be wrong with a text, in words. ValueError and
     FileNotFoundError for what makes the source as a whole unreadable.
     """
-    found, missing = [], None
+    found, missing, said = [], None, io.StringIO()
     for split in SPLITS:
         try:
-            found.append(_surveyed(source, split, kind, also))
+            with contextlib.redirect_stdout(said):
+                found.append(_surveyed(source, split, kind, also))
         except FileNotFoundError as error:
             missing = error
+    for line in dict.fromkeys(said.getvalue().splitlines()):  # what the loaders say of each split alike
+        print(line)
     if not found:
         raise missing
     return found
