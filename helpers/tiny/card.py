@@ -24,7 +24,7 @@ def write_card(folder: Path, log: list[dict], skills: dict[str, float], unseen: 
     weights = folder / "model.safetensors"
     with safe_open(weights, "pt") as tensors:
         parameters = sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
-    stages = {row["stage"]: row for row in log}  # the last row of each
+    stages = last_rows(log)
     example = form_questions(*invented_chart(np.random.default_rng(0)), np.random.default_rng(0))
     claimed = {form: share for form, share in skills.items() if share >= CLAIMED}
     weak = [f"{form} (`{example[form][1].question}`, {share:.2f})" for form, share in skills.items() if form not in claimed]
@@ -39,6 +39,11 @@ def write_card(folder: Path, log: list[dict], skills: dict[str, float], unseen: 
         weak=f"- Forms that it was taught and has not mastered: {'; '.join(weak)}.\n" if weak else "",
     )  # fmt: skip
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def last_rows(log: list[dict]) -> dict[str, dict]:
+    """The last row of each stage of a pretraining's log."""
+    return {row["stage"]: row for row in log}
 
 
 def processor_name() -> str:

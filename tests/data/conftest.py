@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import pytest
 
 
@@ -22,3 +23,8 @@ def named_or_skipped(capsys) -> Callable[[Callable, Path, str], None]:
         assert "row 6" in printed
 
     return check
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
