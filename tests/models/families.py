@@ -217,9 +217,7 @@ def build(family: str, folder: Path) -> str:
     """Make the family's model there, always the same one; its path, as ``load_model`` takes it."""
     torch.manual_seed(0)
     model, processor = {make.__name__: make for make in (*FAMILIES, *REFUSED)}[family]()
-    for (
-        layer
-    ) in model.get_decoder().modules():  # as they are drawn, they'd change so little that each token is followed by itself
+    for layer in model.get_decoder().modules():  # as drawn, each token would be followed by itself
         if isinstance(layer, torch.nn.Linear):
             layer.weight.data *= 8
     model.eval().float().save_pretrained(folder)
