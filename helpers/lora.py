@@ -1,4 +1,4 @@
-"""Count what LoRA trains, for any vision language model, without its weights.
+"""Say which layers LoRA shall train, the text layers of any vision language model, and count it, without the weights.
 
 PEFT itself wraps the model, built on the meta device: whatever a ``LoraConfig`` can say (patterns, DoRA, ``all-linear``,
 ``rank_pattern``, ``modules_to_save``) is counted as PEFT does it, in seconds, for 7 billion parameters too.
@@ -7,12 +7,13 @@ PEFT itself wraps the model, built on the meta device: whatever a ``LoraConfig``
 import copy
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
-from helpers.models import COMPONENTS, component_of, load_config, meta_model
+from helpers.models import COMPONENTS, component_of, load_config, meta_model, text_model
 
 # Ways to start the adapters that compute something from the weights' values, which the meta device has not. They change
 # no shape.
@@ -39,6 +40,32 @@ class LoraCount:
 
     def __str__(self) -> str:
         return f"trainable params: {self.trainable:,} || all params: {self.total:,} || trainable%: {self.percent:.4f}"
+
+
+def text_layers(config_or_name, kinds: Iterable[str] | None = None) -> str:
+    r"""A pattern for ``target_modules``: all linear layers of the text model, none of vision tower, connector and head.
+
+    ``config_or_name``: anything that ``load_config`` takes. ``kinds``: only layers of these names, such as ``("q_proj",
+    "v_proj")``, which gives SmolVLM ``model\.text_model\..*\.(q_proj|v_proj)``: PEFT takes a string as a regular expression
+    for a layer's whole name, and a list as what names may end with, in the vision tower too (peft, ``target_modules``).
+    Experts that lie together in one tensor are no linear layers, and aren't in it. ValueError says which kinds there are.
+    """
+    model = meta_model(load_config(config_or_name))
+    path, decoder = text_model(model)
+    layers = [name for name, module in decoder.named_modules() if isinstance(module, nn.Linear)]
+    there = list(dict.fromkeys(map(_ending, layers)))
+    chosen = there if kinds is None else [kinds] if isinstance(kinds, str) else list(kinds)
+    if unknown := [kind for kind in chosen if kind not in there]:
+        raise ValueError(f"the text model has no layers called {', '.join(unknown)}; there are {', '.join(there)}")
+    if not chosen:
+        raise ValueError(f"no kind of layers is asked for; there are {', '.join(there)}")
+    wanted = {f"{path}.{name}" for name in layers if _ending(name) in chosen}
+    pattern = rf"{re.escape(path)}\..*\.({'|'.join(map(re.escape, chosen))})"
+    hit = {name for name, _ in model.named_modules() if re.fullmatch(pattern, name)}
+    if hit != wanted:  # a name that elsewhere means something else: say where each stands, whatever the layer's number
+        places = dict.fromkeys(re.sub(r"\d+", r"\\d+", re.escape(name.removeprefix(f"{path}."))) for name in sorted(wanted))
+        pattern = rf"{re.escape(path)}\.({'|'.join(places)})"
+    return pattern
 
 
 def count_parameters(config, lora_config: LoraConfig) -> LoraCount:
@@ -93,12 +120,16 @@ def _module_of(parameter_name: str) -> str:
     return re.split(r"\.(?:lora_\w+|modules_to_save|original_module|token_adapter|base_layer)\b", module)[0]
 
 
+def _ending(name: str) -> str:
+    """What a layer is called: ``mlp.0``, not ``0``, as a number alone says nothing."""
+    return re.search(r"[^.]*[^.\d][^.]*(\.\d+)*$", name).group()
+
+
 def _linear_layers(model: nn.Module) -> str:
     """What the linear layers' names end with, and how many there are, by component."""
     names = {component: Counter() for component in COMPONENTS}
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear):
-            ending = re.search(r"[^.]*[^.\d][^.]*(\.\d+)*$", name).group()  # mlp.0, not 0: a number alone says nothing
-            names[component_of(name)][ending] += 1
+            names[component_of(name)][_ending(name)] += 1
     listed = {component: ", ".join(f"{name} ({n})" for name, n in counts.items()) for component, counts in names.items()}
     return "; ".join(f"{component}: {text}" for component, text in listed.items() if text)

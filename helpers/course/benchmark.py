@@ -20,6 +20,7 @@ from helpers.course.profiles import load_profile
 from helpers.course.runner import run
 from helpers.data import FEATURES, load_chartqa
 from helpers.evaluation import generate_answers
+from helpers.lora import text_layers
 from helpers.models import load_model, load_processor
 from helpers.paths import NOTEBOOKS, resolve
 from helpers.training import as_conversations, command_settings, run_command, save_conversations, write_settings
@@ -145,7 +146,7 @@ def _cli_config(folder: Path, values: dict) -> Path:
     )  # fmt: skip
     lora = LoraConfig(
         r=values["LORA_RANK"], lora_alpha=2 * values["LORA_RANK"], lora_dropout=0.0, task_type="CAUSAL_LM",
-        target_modules=r".*text_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)",
+        target_modules=text_layers("embedded"),
     )  # fmt: skip
     return write_settings(folder / "sft.yaml", command_settings(config, lora, "embedded", folder / "data"))
 

@@ -37,7 +37,9 @@ def generate_answers(
 
 def _generate(model, processor, rows: list[dict], system: str, max_new_tokens: int) -> list[str]:
     prompts = [processor.apply_chat_template(chat(row["query"], system), add_generation_prompt=True) for row in rows]
-    inputs = processor(text=prompts, images=[[row["image"]] for row in rows], padding=True, return_tensors="pt")
+    pictures = [[row["image"]] for row in rows]
+    # The template has written the special tokens: a tokenizer that adds a first one by itself would double it.
+    inputs = processor(text=prompts, images=pictures, padding=True, return_tensors="pt", add_special_tokens=False)
     inputs = inputs.to(model.device, dtype=model.dtype)  # the dtype is for the pixels; token ids stay whole numbers
     written = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens)
     new = written[:, inputs["input_ids"].shape[1] :]

@@ -1,6 +1,7 @@
 """Where a model looks: cover one part of the picture after the other, and see which covering makes its answer unlikely."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 import numpy as np
 import torch
@@ -39,11 +40,34 @@ def _covered(image: Image.Image, cells: int) -> Iterator[Image.Image]:
 
 def _log_likelihoods(model, processor, pictures: list, question: str, answer: str, system: str) -> list[float]:
     """Of ``answer`` after the same question about each picture: the log-probabilities of its tokens, summed."""
-    prompt = processor.apply_chat_template(chat(question, system), add_generation_prompt=True)
-    texts = [f"{prompt} {answer}"] * len(pictures)
-    inputs = processor(text=texts, images=[[picture] for picture in pictures], padding=True, return_tensors="pt")
+    text, length = _answered(processor, question, answer, system)
+    inputs = processor(
+        text=[text] * len(pictures), images=[[picture] for picture in pictures], padding=True, return_tensors="pt",
+        add_special_tokens=False,  # the template has written them
+    )  # fmt: skip
     inputs = inputs.to(model.device, dtype=model.dtype)
-    length = len(processor.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"])
     logits = model(**inputs).logits[:, -length - 1 : -1].float()
     targets = inputs["input_ids"][:, -length:]
     return logits.log_softmax(-1).gather(-1, targets[..., None]).sum((1, 2)).tolist()
+
+
+def _answered(processor, question: str, answer: str, system: str) -> tuple[str, int]:
+    """The conversation up to the answer's last letter, as the chat template writes it, and how many tokens are the answer's.
+
+    Some templates put a blank before it, some a line break; what ends the turn is left out.
+    """
+    messages = chat(question, system)
+    turn = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
+    prompt = processor.apply_chat_template(messages, add_generation_prompt=True)
+    whole = processor.apply_chat_template([*messages, turn])
+    prompt = prompt[: _same(prompt, whole)]  # a template may open the turn with more than it keeps, as <think>
+    if (at := whole.find(answer, len(prompt))) < 0:
+        raise ValueError(f"the chat template doesn't write the answer as it is: {answer!r}; take away blanks around it")
+    text = whole[: at + len(answer)]
+    before, after = (processor.tokenizer(part, add_special_tokens=False)["input_ids"] for part in (prompt, text))
+    return text, len(after) - _same(before, after)
+
+
+def _same(one: Sequence, other: Sequence) -> int:
+    """How many letters or tokens the two begin with in common."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

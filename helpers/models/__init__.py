@@ -2,7 +2,7 @@
 
 Loads a model and its processor, quantized if asked; opens released architectures as configs without weights; counts the
 tiles and image tokens of a picture (transformers' image processors, step by step); says what this machine's hardware can
-compute in; and holds the instructions that every question is asked with.
+compute in; finds a model's vision tower and text model; and holds the instructions that every question is asked with.
 """
 
 from helpers import open_room
@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = open_room(
         "names": ("find_model", "unknown_model"),
         "hardware": ("Hardware", "choose_precision", "choose_profile", "detect"),
         "image_tokens": ("PROCESSORS", "ImageTokens", "count_image_tokens", "tile_grid"),
+        "parts": ("text_model", "vision_tower"),
         "processes": ("in_processes",),
         "prompts": ("FULL_SENTENCE", "SHORT_ANSWER", "chat"),
     },

@@ -4,6 +4,7 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 
 from helpers.hub import fetch, is_hub_id
+from helpers.models.usable import check_config, check_model, check_template
 from helpers.paths import EMBEDDED_MODEL, resolve
 
 PROCESSOR_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
@@ -35,6 +36,14 @@ def download(name: str, files: tuple[str, ...] = MODEL_FILES) -> tuple[str, str 
     return found, revision
 
 
+def small_files(name: str) -> tuple[str, str | None, str]:
+    """What :func:`download` says, and the folder with all files but the weights."""
+    found, revision = locate(name)
+    if resolve(found).is_dir() or not is_hub_id(name):
+        return *download(name, PROCESSOR_FILES), str(resolve(found))
+    return found, revision, str(fetch(name, "model", PROCESSOR_FILES))
+
+
 def quantization_config(quantization: str, compute: torch.dtype) -> BitsAndBytesConfig | None:
     """bitsandbytes settings: ``none``, ``8bit``, or ``4bit`` as in QLoRA (NF4 with double quantization)."""
     if quantization not in QUANTIZATIONS:
@@ -54,8 +63,9 @@ def quantization_config(quantization: str, compute: torch.dtype) -> BitsAndBytes
 def load_model(name: str, precision: str = "float32", quantization: str = "none", device: str = "cpu"):
     """The model in ``precision`` ("float32", "bfloat16", "float16") on ``device``, quantized if asked.
 
-    HubError says what to do if it can't be downloaded.
+    HubError says what to do if it can't be downloaded; ValueError, before any weights are, if no lesson could work with it.
     """
+    check_model(*small_files(name))
     name, revision = download(name)
     dtype = getattr(torch, precision)
     return AutoModelForImageTextToText.from_pretrained(
@@ -65,6 +75,12 @@ def load_model(name: str, precision: str = "float32", quantization: str = "none"
 
 
 def load_processor(name: str):
-    """The model's processor: chat template, tokenizer and image processor in one."""
+    """The model's processor: chat template, tokenizer and image processor in one.
+
+    ValueError if no lesson could work with the model: it sees no pictures, or its chat template doesn't take ours.
+    """
     name, revision = download(name, PROCESSOR_FILES)
-    return AutoProcessor.from_pretrained(name, revision=revision, local_files_only=True)
+    check_config(name, revision)
+    processor = AutoProcessor.from_pretrained(name, revision=revision, local_files_only=True)
+    check_template(processor, name)
+    return processor

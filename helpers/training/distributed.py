@@ -44,6 +44,7 @@ def train(words: list[str]) -> None:
         peft_config=get_peft_config(model),
         callbacks=[NoteProcesses()],
     )
+    trainer.model_accepts_loss_kwargs = True  # Qwen's models would average the processes' losses, whatever their tokens
     trainer.train()
     if dist.is_initialized():
         dist.destroy_process_group()

@@ -3,6 +3,7 @@
 import ast
 import json
 import math
+from functools import wraps
 from types import SimpleNamespace
 
 import nbformat
@@ -82,7 +83,7 @@ def test_it_runs_without_practice(tmp_path):
 
 
 def test_looking_once_changes_nothing_but_the_work():
-    look_once = defined_in_the_lesson("look_once", {"torch": torch})
+    look_once = defined_in_the_lesson("look_once", {"torch": torch, "wraps": wraps})
     processor, model = load_processor("embedded"), load_model("embedded")
     lora = LoraConfig(r=4, target_modules=r".*text_model.*q_proj", init_lora_weights=False)
     model = get_peft_model(model, lora).eval()
@@ -107,7 +108,7 @@ def test_looking_once_changes_nothing_but_the_work():
     model.get_base_model().model.vision_model.register_forward_hook(lambda module, args, seen: looked_at.append(len(seen[0])))
     look_once(model)
     after = ask()
-    assert looked_at == [3, 6]
+    assert looked_at == [6, 6]  # the pairs once, for the model in training and the reference; the others once
     assert say() == said
     for one, other in zip(before, after, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=0)

@@ -1,11 +1,6 @@
 """What lesson 06 records: the contract's keys, and figures that agree with each other and with the flaws it plants."""
 
 import math
-import re
-
-import nbformat
-
-from helpers.paths import NOTEBOOKS
 
 LESSON = "06_evaluation"
 KEYS = {
@@ -22,11 +17,3 @@ def test_the_figures_of_lesson_06(recorded):
     assert figures["leaked_charts"] == 0
     assert figures["planted_leaks_found"] == 2
     assert (figures["own_rows_scored"], figures["own_problems"]) == (12, 4)
-
-
-def test_it_adapts_the_layers_of_lesson_04():
-    patterns = set()
-    for name in ("04_sft_chartqa", LESSON):
-        code = "".join(cell.source for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells)
-        patterns.add(re.search(r'r"(\.\*text_model\.\*[^"]*down_proj[^"]*)"', code).group(1))
-    assert len(patterns) == 1
