@@ -166,18 +166,14 @@ def _tokens(splits: list[Surveyed], processor: ProcessorMixin, report: DataRepor
         ids, labels = _collated(rows[at], processor)
         lengths.append(len(ids))
         images.append(ids.count(image_token))
-        masks.append(
-            Counter(token_kinds(ids, labels, image_token)) | {"image trained": _image_trained(ids, labels, image_token)}
-        )
+        masks.append(Counter(token_kinds(ids, labels, image_token)))
+        masks[-1]["image trained"] = _image_trained(ids, labels, image_token)
     limit = inspect.signature(SFTConfig).parameters["max_length"].default
     cut = sum(length > limit for length in lengths)
     report.facts.extend(
         [
             ("image tokens", f"{min(images)} to {max(images)} a row, of {min(lengths)} to {max(lengths)} tokens"),
-            (
-                "TRL's max_length",
-                f"its default of {limit:,} would cut {cut} of {len(picked)} rows",
-            ),
+            ("TRL's max_length", f"its default of {limit:,} would cut {cut} of {len(picked)} rows"),
         ]
     )
     for at, mask in list(zip(picked, masks, strict=True))[:_MASKED]:

@@ -1,12 +1,12 @@
 """Have a model answer questions about charts: greedy, in batches, with the right chart or with another one."""
 
-import hashlib
 from collections.abc import Sequence
 
 import torch
 from datasets import Image
 from tqdm.auto import tqdm
 
+from helpers.data import image_key
 from helpers.models import SHORT_ANSWER, chat
 
 
@@ -51,7 +51,7 @@ class WithOtherCharts(Sequence):
 
     def __init__(self, rows):
         raw = rows.with_format(None).cast_column("image", Image(decode=False))
-        keys = [hashlib.sha256(row["image"]["bytes"] or row["image"]["path"].encode()).digest() for row in raw]
+        keys = [image_key(row["image"]) for row in raw]
         if len(set(keys)) < 2:
             raise ValueError("all questions are about one chart: there is no other chart to show")
         self.rows = rows

@@ -5,7 +5,7 @@ from datasets import Dataset
 
 from helpers.__main__ import main
 from helpers.data import FEATURES
-from helpers.evaluation import check_dataset
+from helpers.evaluation import check_dataset, data_check
 from helpers.paths import EMBEDDED_PREFERENCES
 from tests.data.pictures import chart, chart_folder
 
@@ -86,6 +86,16 @@ def test_the_models_own_placeholder_counts_and_the_mask_is_looked_at(tmp_path, p
     assert facts["label mask of row 0"].split()[0] == "3"
     assert facts["image tokens"].startswith("64 to 64")
     assert "<th" in report._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("trained", "words"), [(False, "no token of row 0 would be"), (True, "64 image tokens of row 0 would be")]
+)
+def test_a_mask_that_trains_nothing_or_the_picture_is_a_problem(tmp_path, processor, monkeypatch, trained, words):
+    ids = [processor.image_token_id] * 64 + [5, 6]
+    monkeypatch.setattr(data_check, "_collated", lambda row, processor: (ids, ids if trained else [-100] * len(ids)))
+    report = check_dataset(table(tmp_path / "mine.parquet", sound()), processor)
+    assert any(words in problem for problem in report.problems), str(report)
 
 
 def test_bad_usage(capsys, tmp_path):
