@@ -50,7 +50,7 @@ grade: instructor
 
 # For those who change the course.
 lock:
-	@$(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --extra dev --extra tiny --extra instructor --upgrade --no-annotate \
+	@$(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --extra dev --extra serving --extra site --extra tiny --extra instructor --upgrade --no-annotate \
 		--custom-compile-command "make lock" --quiet --output-file requirements.lock pyproject.toml
 
 lint: setup

@@ -47,7 +47,7 @@ def ensure() -> None:
     install = [str(PYTHON), "-m", "pip", "install", "--no-cache-dir", "-c", str(ROOT / "requirements.lock")]
     if index:  # that index has torch, but not all that torch depends on: the second call brings the rest
         _run([*install, "--no-deps", "--index-url", index, "torch", "torchvision"])
-    _run([*install, "--editable", f"{ROOT}[dev,tiny]"])
+    _run([*install, "--editable", f"{ROOT}[dev,serving,site,tiny]"])
     _STAMP.write_text(wanted)
 
 

@@ -14,7 +14,7 @@ def _recipe() -> str:
     sources = [
         *sorted((ROOT / "helpers" / "tiny").glob("*.py")),
         ROOT / "helpers" / "data" / "kinds.py",
-        ROOT / "helpers" / "prompts.py",
+        ROOT / "helpers" / "models" / "prompts.py",
     ]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 

@@ -44,7 +44,7 @@ def test_the_lock_is_universal_and_names_no_registry():
 def test_the_conda_file_refers_to_them_and_repeats_nothing():
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     (pip,) = (entry["pip"] for entry in dependencies if isinstance(entry, dict))
-    assert pip == ["-c requirements.lock", "-e .[dev,tiny]"]
+    assert pip == ["-c requirements.lock", "-e .[dev,serving,site,tiny]"]
     (python,) = (entry for entry in dependencies if isinstance(entry, str) and entry.startswith("python="))
     assert Requirement("python" + PROJECT["requires-python"]).specifier.contains(python.removeprefix("python="))
 
