@@ -14,7 +14,7 @@ VENV_PYTHON := .venv/bin/python
 INSTRUCTOR_PYTHON := .cache/instructor/bin/python
 endif
 
-.PHONY: setup course test lab bench tiny soak lock lint instructor exercises grade
+.PHONY: setup course test lab bench gpu tiny soak lock lint instructor exercises grade
 
 setup:
 	@$(PYTHON) -m helpers setup
@@ -30,6 +30,9 @@ lab: setup
 
 bench: setup
 	@$(VENV_PYTHON) -m helpers bench
+
+gpu: setup
+	@$(VENV_PYTHON) -m helpers gpu $(if $(LESSONS),--lessons $(LESSONS))
 
 tiny: setup
 	@$(VENV_PYTHON) -m helpers.tiny

@@ -1,4 +1,4 @@
-"""The course's commands: ``python -m helpers {setup,course,run,check,ask,doctor,times,bench}``."""
+"""The course's commands: ``python -m helpers {setup,course,run,check,ask,doctor,times,bench,gpu}``."""
 
 from __future__ import annotations
 
@@ -50,6 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("times", _times, "write the lessons' times of a run into the README")
     sub.add_argument("--run", default="runs/tiny", help="folder of the run (default: runs/tiny)")
     command("bench", _bench, "measure speed and memory ratios into runs/bench.json")
+    sub = command("gpu", _gpu, "ten minutes with this machine's GPU: is the dry run right, is it kept busy, do the lessons end")
+    sub.add_argument("--lessons", choices=("few", "all"), default="few", help="all: every lesson of every profile, hours")
+    sub.add_argument("--data", default="embedded", help="embedded, a folder, a parquet file or a hub id")
+    sub.add_argument("--minutes", type=float, help="begin nothing more after these (default: 10; none with --lessons all)")
     return parser
 
 
@@ -148,6 +152,13 @@ def _bench(options) -> int:
 
     bench()
     return 0
+
+
+def _gpu(options) -> int:
+    environment.use_caches()
+    from helpers.course import use_gpu
+
+    return use_gpu(options.lessons == "all", options.data, options.minutes)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from huggingface_hub import constants, get_token, snapshot_download
+from huggingface_hub import HfApi, constants, get_token, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled  # HTTPError: of the HTTP library that it uses
+from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import filter_repo_objects
 
 DATA_FILES = ("*.parquet",)
+_LEFT_OUT = {"model": ["*/*"], "dataset": None}  # other formats of the same weights, such as onnx/
 _WAITS = (2, 8, 30)  # seconds before the second, third and fourth try
 _DOWN = (500, 502, 503, 504)
 
@@ -52,10 +55,10 @@ def fetch(name: str, kind: str, patterns: tuple[str, ...]) -> Path:
         return folder
 
     def download() -> Path:
-        ignored = ["*/*"] if kind == "model" else None  # other formats of the same weights, such as onnx/
         return Path(
             snapshot_download(
-                repository, repo_type=kind, revision=revision or None, allow_patterns=list(patterns), ignore_patterns=ignored,
+                repository, repo_type=kind, revision=revision or None, allow_patterns=list(patterns),
+                ignore_patterns=_LEFT_OUT[kind],
                 max_workers=1,  # where one thread loses its connection, hub 2.4 closes the client that the others are using
             )
         )  # fmt: skip
@@ -68,6 +71,23 @@ def fetch(name: str, kind: str, patterns: tuple[str, ...]) -> Path:
     except Exception as error:  # of the hub, its HTTP library, hf_xet and the disk: there is no common class
         raise HubError(explain(error, name, kind)) from error
     return folder
+
+
+def missing_bytes(name: str, kind: str, patterns: tuple[str, ...]) -> int | None:
+    """What :func:`fetch` would have to download, by the hub's own list of files; None if the hub can't be asked just now."""
+    if verified_copy(name, kind, patterns):
+        return 0
+    repository, _, revision = name.partition("@")
+    try:
+        listed = HfApi().list_repo_tree(repository, repo_type=kind, revision=revision or None, recursive=True)
+        files = [entry for entry in listed if isinstance(entry, RepoFile)]
+    except (OSError, ValueError, HTTPError, OfflineModeIsEnabled):  # the download will say what is wrong, and what to do
+        return None
+    wanted = filter_repo_objects(
+        files, allow_patterns=list(patterns), ignore_patterns=_LEFT_OUT[kind], key=lambda file: file.path
+    )
+    here = {"repo_type": kind, "revision": revision or None}
+    return sum(file.size for file in wanted if not isinstance(try_to_load_from_cache(repository, file.path, **here), str))
 
 
 def verified_copy(name: str, kind: str, patterns: tuple[str, ...]) -> Path | None:

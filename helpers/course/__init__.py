@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = open_room(
         "launch": ("TAG", "badges", "readme_badges", "setup_code", "setup_text", "with_readme_badges", "with_setup"),
         "jobs": ("course_address", "job_command", "run_job"),
         "benchmark": ("bench",),
+        "gpu_check": ("use_gpu",),
         "secrets": ("redact", "redact_files"),
     },
 )

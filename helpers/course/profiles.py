@@ -2,6 +2,7 @@
 
 import yaml
 
+from helpers.course.downloads import say_downloads
 from helpers.course.parameters import check_value, kinds
 from helpers.models import choose_profile, detect
 from helpers.paths import PROFILES
@@ -31,15 +32,14 @@ def pick_profile(name: str) -> tuple[str, str]:
 def fill_parameters(given: dict) -> dict:
     """The values for those of a notebook's parameters that are still None, from the profile that ``given["PROFILE"]`` names.
 
-    And those that were given as a number where a text is meant, as text. Says in one line which profile it is and why. Call it
-    as ``globals().update(fill_parameters(globals()))``. ValueError for a value of another kind than its parameter's.
+    And those that were given as a number where a text is meant, as text. Says in one line which profile it is and why, and in
+    another what will have to be downloaded. Call it as ``globals().update(fill_parameters(globals()))``. ValueError for a value
+    of another kind than its parameter's.
     """
     own = {key: check_value(key, given[key]) for key in kinds() if given.get(key) is not None}
     name, reason = pick_profile(given["PROFILE"])
     print(f"profile {name}: {reason}")
-    filled = {key: value for key, value in own.items() if value != given[key]}
-    return (
-        filled
-        | {key: value for key, value in load_profile(name).items() if key in given and given[key] is None}
-        | {"PROFILE": name}
-    )
+    changed = {key: value for key, value in own.items() if value != given[key]}
+    profiles = {key: value for key, value in load_profile(name).items() if key in given and given[key] is None}
+    say_downloads(own | profiles)
+    return changed | profiles | {"PROFILE": name}

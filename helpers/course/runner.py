@@ -8,6 +8,7 @@ from pathlib import Path
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
+from helpers.course.downloads import needs_hub, say_downloads
 from helpers.course.environment import use_caches
 from helpers.course.kernel import ENGINE
 from helpers.course.notebooks import Lesson, UsageError, check_parameters, find_lessons, select_lessons
@@ -16,7 +17,7 @@ from helpers.course.profiles import load_profile, pick_profile
 from helpers.course.results import read_results
 from helpers.course.secrets import redact, redact_files
 from helpers.course.site import write_report
-from helpers.paths import NOTEBOOKS, ROOT, resolve
+from helpers.paths import NOTEBOOKS, ROOT
 
 CELL_TIMEOUT_SECONDS = {"tiny": 900, "t4": 6 * 3600, "gpu": 6 * 3600}
 
@@ -42,6 +43,9 @@ def run(
         os.environ["COURSE_OUT"] = str(out_folder)
         if not any(needs_hub((values | settings).get(name)) for name in ("MODEL", "DATASET", "PREFERENCES")):
             os.environ["HF_HUB_OFFLINE"] = "1"  # the lessons' kernels inherit it: nothing is looked up that isn't needed
+        say_downloads(
+            {name: value for lesson in order for name, value in (values | settings).items() if name in lesson.parameters}
+        )
         return _run_all(order, values, settings, out_folder, CELL_TIMEOUT_SECONDS[profile])
 
 
@@ -57,11 +61,6 @@ def _run_all(order: list[Lesson], values: dict, settings: dict, out_folder: Path
         write_report(out_folder)
     print_summary(times, out_folder)
     return 0
-
-
-def needs_hub(name: str | None) -> bool:
-    """Whether a model or data set of that name has to come from the hub."""
-    return name is not None and name != "embedded" and not resolve(name).exists()
 
 
 def with_needs(chosen: list[Lesson], lessons: list[Lesson], out_folder: Path) -> list[Lesson]:

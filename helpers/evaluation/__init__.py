@@ -2,7 +2,8 @@
 
 Greedy answers, with the right chart or another; relaxed accuracy (ChartQA, arXiv:2203.10244, section 5.1), bootstrap
 intervals and a paired test; a folder of your own as a test set; occlusion, which shows what in the picture an answer rests
-on (arXiv:1311.2901); a judge that knows the chart's truth; and lmms-eval's public benchmarks.
+on (arXiv:1311.2901); what a model could do before a training, and after; a judge that knows the chart's truth; and lmms-eval's
+public benchmarks.
 """
 
 from helpers import open_room
@@ -15,6 +16,7 @@ __getattr__, __dir__, __all__ = open_room(
         "own_test_set": ("Report", "evaluate_folder"),
         "data_check": ("DataReport", "check_dataset"),
         "occlusion": ("occlusion_map",),
+        "old_skills": ("OldSkills", "measure_old_skills", "plain_question", "says_one_of", "states"),
         "judge": ("KINDS", "Verdict", "judge_answer", "judge_answers"),
         "benchmarks": ("LMMS_EVAL", "leave_out_empty_audios", "lmms_eval_command"),
     },

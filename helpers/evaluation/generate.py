@@ -12,7 +12,13 @@ from helpers.models import SHORT_ANSWER, chat
 
 @torch.inference_mode()
 def generate_answers(
-    model, processor, examples: Sequence[dict], *, system: str = SHORT_ANSWER, batch_size: int = 32, max_new_tokens: int = 16
+    model,
+    processor,
+    examples: Sequence[dict],
+    *,
+    system: str | None = SHORT_ANSWER,
+    batch_size: int = 32,
+    max_new_tokens: int = 16,
 ) -> list[str]:
     """Greedy answers to rows of :func:`helpers.data.load_chartqa`, stripped, in the rows' order.
 

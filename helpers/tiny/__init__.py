@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = open_room(
         "pretrain": ("Stage", "answer_loss", "read_answers", "see", "train_stage"),
         "questions": ("Words", "ask"),
         "rendering": ("CHUNK", "Drawn", "draw_invented", "invented_chunk"),
-        "skills": ("measure_description", "measure_skills"),
+        "skills": ("charts_to_describe", "measure_skills"),
         "tables": ("YEARS", "load_blocks"),
     },
 )

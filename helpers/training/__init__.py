@@ -2,7 +2,7 @@
 
 The label mask says which tokens are trained on; a checkpoint marker, written last, which checkpoint is whole and whose it
 is; TRL's settings files and data for ``trl sft`` and ``trl dpo``; old questions as pairs, for practice; programs of the
-environment, and several processes.
+environment, and several processes; how long it will take.
 """
 
 from helpers import open_room
@@ -16,5 +16,6 @@ __getattr__, __dir__, __all__ = open_room(
         "label_mask": ("token_kinds",),
         "practice": ("with_practice",),
         "commands": ("run_command",),
+        "duration": ("TellDuration",),
     },
 )

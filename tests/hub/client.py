@@ -5,6 +5,8 @@ Each load happens in a fork of it, as in a new process that remembers nothing, b
 there: how long it would have waited is part of the answer.
 """
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -55,6 +57,12 @@ def _load(what: str, name: str, **arguments) -> dict:
     from helpers.data import load_chartqa
     from helpers.models import load_model, load_processor
 
+    if what == "sizes":
+        from helpers.course.downloads import say_downloads, to_download
+
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            say_downloads(arguments)
+        return {"bytes": to_download(arguments), "said": said.getvalue()}
     if what == "data":
         rows = load_chartqa(name, **arguments)
         return {"rows": len(rows), "queries": list(rows["query"]), "mode": rows[0]["image"].mode}

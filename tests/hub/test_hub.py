@@ -243,3 +243,37 @@ def test_a_full_disk_is_recognised_however_it_is_wrapped():
     ):
         assert explain(error, MODEL, "model").startswith("the disk is full")
     assert not explain(OSError(errno.EACCES, "denied"), MODEL, "model").startswith("the disk is full")
+
+
+def test_what_will_be_downloaded_is_said_before(hub, client):
+    """Model and data with their bytes, as the hub lists them, and none of what is there already."""
+    sizes = client.load("sizes", "", MODEL=MODEL, DATASET=DATASET, PREFERENCES="embedded")
+    files = hub.repositories
+    weights = sum(
+        len(content) for name, content in files[0].files.items() if name.endswith((".safetensors", ".json", ".jinja"))
+    )
+    tables = sum(map(len, files[1].files.values()))
+    assert sizes["bytes"] == {REPOSITORY: pytest.approx(weights, rel=0.01), DATASET.partition("@")[0]: tables}
+    assert f"{REPOSITORY} {weights / 1e9:.2f} GB" in sizes["said"]
+    assert "GB are free where" in sizes["said"]
+    assert not any(request.startswith("GET") and "/resolve/" in request for request in hub.requests), (
+        "asking downloaded something"
+    )
+    assert "error" not in client.load("model", MODEL)
+    assert list(client.load("sizes", "", MODEL=MODEL, DATASET=DATASET)["bytes"]) == [DATASET.partition("@")[0]]
+    hub.stop()
+    try:
+        assert client.load("sizes", "", MODEL=MODEL, DATASET=DATASET) == {"bytes": {}, "said": "", "slept": []}
+    finally:
+        hub.start()
+
+
+def test_too_small_a_disk_is_said_before(monkeypatch, capsys):
+    from helpers.course import downloads
+
+    monkeypatch.setattr(downloads, "missing_bytes", lambda name, kind, files: 9_000_000_000)
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder: SimpleNamespace(free=4_000_000_000))
+    downloads.say_downloads({"MODEL": MODEL, "DATASET": "embedded"})
+    said = capsys.readouterr().out
+    assert f"{REPOSITORY} 9.00 GB; 4.0 GB are free" in said
+    assert "too little: make room there" in said

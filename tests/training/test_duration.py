@@ -1,0 +1,51 @@
+"""How long a training will take is said after its second step, once, with its method."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from helpers.training import TellDuration, duration
+
+ARGS, CONTROL = SimpleNamespace(), SimpleNamespace()
+
+
+def run(monkeypatch, capsys, events, steps=100, price=None):
+    """What is printed when steps end, and the model is looked at, at these seconds."""
+    clock = iter([at for at, _ in events])
+    monkeypatch.setattr(duration, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    callback = TellDuration(price)
+    for _, event in events:
+        getattr(callback, event)(ARGS, SimpleNamespace(max_steps=steps), CONTROL)
+    return capsys.readouterr().out
+
+
+def test_the_second_step_times_the_steps(monkeypatch, capsys):
+    printed = run(monkeypatch, capsys, [(10.0, "on_step_end"), (13.0, "on_step_end")])
+    assert (
+        printed == "the second step took 3.00 s: 100 steps will take about 5 minutes here (looks at validation come on top)\n"
+    )
+
+
+def test_a_look_at_validation_and_a_checkpoint_between_are_left_out(monkeypatch, capsys):
+    events = [(10.0, "on_step_end"), (50.0, "on_evaluate"), (60.0, "on_save"), (60.5, "on_step_end")]
+    assert "took 0.50 s: 100 steps will take about 50 s" in run(monkeypatch, capsys, events)
+
+
+def test_money_only_for_who_says_a_price(monkeypatch, capsys):
+    events = [(0.0, "on_step_end"), (36.0, "on_step_end")]
+    assert "an hour" not in run(monkeypatch, capsys, events)
+    assert "60 minutes here, which is 0.40 at 0.4 an hour" in run(monkeypatch, capsys, events, price=0.4)
+
+
+def test_it_is_said_once(monkeypatch, capsys):
+    events = [(float(at), "on_step_end") for at in range(2)]
+    assert run(monkeypatch, capsys, events).count("\n") == 1
+    callback = TellDuration()
+    callback.steps = 2
+    callback.on_step_end(ARGS, SimpleNamespace(max_steps=5), CONTROL)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(9.6, "10 s"), (720, "12 minutes"), (9000, "2.5 hours")])
+def test_in_words(seconds, words):
+    assert duration.in_words(seconds) == words
