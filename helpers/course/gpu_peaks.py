@@ -10,7 +10,7 @@ from transformers import BatchFeature
 
 from helpers.lora import text_layers
 from helpers.memory import estimate_training_memory, free_memory, measure_peak_memory
-from helpers.models import SHORT_ANSWER, Hardware, chat, load_config, load_model, vision_tower
+from helpers.models import SHORT_ANSWER, Hardware, chat, load_model, vision_tower
 
 _ROOM = 0.9  # of the card's memory: what the allocator reserves is 4 to 24 % above what tensors take
 STEPS = 4  # the first makes the optimizer's state and warms up: it isn't counted
@@ -59,15 +59,11 @@ def one_batch(processor, row: dict, size: int) -> BatchFeature:
 
 def dry_run_gb(model: str, setting: Setting, precision: str, batch: BatchFeature) -> float:
     """What the dry run says of a step with that batch, in GB."""
-    config = load_config(model)
-    image_tokens = int((batch["input_ids"][0] == config.image_token_id).sum())
     step = estimate_training_memory(
-        config,
+        model,
         lora=lesson_lora(model),
         precision=_WEIGHTS.get(setting.quantization, precision),
-        batch_size=setting.batch,
-        image_tiles=batch["pixel_values"].shape[1],
-        text_tokens=batch["input_ids"].shape[1] - image_tokens,
+        batch=batch,
         activation_checkpointing=setting.checkpointing,
         frozen_vision=setting.frozen_vision,
     )
@@ -82,12 +78,13 @@ def measure_steps(model: str, processor, row: dict, setting: Setting, precision:
     ``reserved_gb`` (what the allocator took from the GPU for them; on a CPU the same) and ``dry_run_error`` (0.01: the dry run
     says one per cent too much).
     """
-    batch = one_batch(processor, row, setting.batch).to(hardware.device, dtype=getattr(torch, precision))
+    batch = one_batch(processor, row, setting.batch)
     dry = dry_run_gb(model, setting, precision, batch)
     sizes = {"tokens": batch["input_ids"].shape[1], "tiles": batch["pixel_values"].shape[1], "dry_run_gb": dry}
     measured = asdict(setting) | sizes
     if dry > _ROOM * hardware.memory_bytes / 1e9:
         return measured
+    batch = batch.to(hardware.device, dtype=getattr(torch, precision))
     free_memory()
     taken = _real_steps(load_model(model, precision, setting.quantization, hardware.device), model, setting, batch)
     del batch
