@@ -10,7 +10,8 @@ from helpers import open_room
 __getattr__, __dir__, __all__ = open_room(
     __name__,
     {
-        "dry_run": ("OPTIMIZERS", "FAMILIES", "estimate_steps", "estimate_training_memory"),
+        "dry_run": ("estimate_steps", "estimate_training_memory"),
+        "optimizers": ("OPTIMIZERS",),
         "weights": ("FLOATS", "PRECISIONS", "QUANTIZED", "MemoryBreakdown", "weight_bytes"),
         "measure": ("PeakMemory", "free_memory", "measure_peak_memory"),
         "live_tensors": ("LiveTensors",),
