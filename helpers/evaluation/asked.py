@@ -1,4 +1,4 @@
-"""Questions about pictures, taken apart: each distinct picture once, opened when it is its turn, with all that is asked of it."""
+"""Questions about pictures, taken apart: each distinct picture once, opened in its turn, with all that is asked of it."""
 
 import hashlib
 from collections.abc import Callable, Sequence

@@ -9,6 +9,8 @@ from transformers.modeling_outputs import ModelOutput
 
 from helpers.models import text_model
 
+_READ = ("pooler_output", "deepstack_features")  # what models read of the features that they are given
+
 
 class KeptFeatures:
     """Features of pictures between calls of ``generate_answers``: what frozen eyes saw once, they needn't look at again.
@@ -46,7 +48,7 @@ def eyes_key(model, processor) -> str | None:
     others = [(name, module) for name, module in whole.named_modules() if not f"{name}.".startswith(f"{path}.")]
     if any(type(module).__module__.startswith("peft.") for _, module in others):
         return None
-    skipped = tuple(f"{name}." for name, module in others if module is head) + (f"{path}.",)
+    skipped = (f"{path}.", *(f"{name}." for name, module in others if module is head))
     settings = {name: value for name, value in whole.config.to_dict().items() if name != "text_config" and name[0] != "_"}
     said = [type(whole).__name__, settings, processor.image_processor.to_dict(), str(whole.dtype), str(whole.device)]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
@@ -82,11 +84,8 @@ def look(model, pictures: list[dict]) -> list[dict]:
         seen = encode(**inputs, return_dict=True)
         each = len(seen.pooler_output) // len(places)  # a picture may be several to the model: crops
         for n, at in enumerate(places):
-            found[at] = {"kind": type(seen)} | {
-                name: part(seen[name], n * each, (n + 1) * each)
-                for name in ("pooler_output", "deepstack_features")
-                if name in seen
-            }
+            parts = {name: part(seen[name], n * each, (n + 1) * each) for name in _READ if name in seen}
+            found[at] = {"kind": type(seen)} | parts
     return found
 
 

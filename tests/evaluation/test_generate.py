@@ -64,11 +64,9 @@ def test_features_are_kept_for_the_same_eyes_and_no_others(model, processor, tow
         LoraConfig(r=4, target_modules=text_layers("embedded"), init_lora_weights=False, task_type="CAUSAL_LM"),
     )
     wanted = plainly(tuned, processor, rows), plainly(tuned, processor, wrong)
-    looks = []
-    encode = tuned.get_base_model().model.get_image_features
-    tuned.get_base_model().model.get_image_features = lambda pixel_values, **rest: (
-        looks.append(1) or encode(pixel_values, **rest)
-    )
+    looks, inside = [], tuned.get_base_model().model
+    encode = inside.get_image_features
+    inside.get_image_features = lambda pixel_values, **rest: looks.append(1) or encode(pixel_values, **rest)
     assert generate_answers(tuned, processor, rows, kept=kept) == wanted[0] != base
     assert generate_answers(tuned, processor, wrong, kept=kept) == wanted[1]
     assert not looks, "its eyes are the base's, and have seen all of it"
