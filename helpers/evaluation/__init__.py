@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = open_room(
     __name__,
     {
         "generate": ("WithOtherCharts", "generate_answers"),
+        "features": ("KeptFeatures",),
         "metrics": ("PairedTest", "bootstrap_interval", "paired_test", "relaxed_accuracy", "relaxed_match"),
         "own_test_set": ("Report", "evaluate_folder"),
         "data_check": ("DataReport", "check_dataset"),

@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = open_room(
         "load": ("MODEL_FILES", "QUANTIZATIONS", "download", "load_model", "load_processor", "locate", "quantization_config"),
         "architectures": ("ARCHITECTURES", "COMPONENTS", "component_of", "load_config", "meta_model"),
         "names": ("find_model", "unknown_model"),
-        "hardware": ("Hardware", "choose_precision", "choose_profile", "detect"),
+        "hardware": ("Hardware", "choose_precision", "choose_profile", "choose_workers", "detect", "spare_workers"),
         "image_tokens": ("PROCESSORS", "ImageTokens", "count_image_tokens", "tile_grid"),
         "parts": ("text_model", "vision_tower"),
         "processes": ("in_processes",),

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = open_room(
         "fingerprint": ("data_fingerprint",),
         "settings": ("CONVERSATIONS", "as_conversations", "command_settings", "save_conversations", "write_settings"),
         "label_mask": ("token_kinds",),
+        "transforms": ("portable",),
         "practice": ("with_practice",),
         "commands": ("run_command",),
         "duration": ("TellDuration",),
