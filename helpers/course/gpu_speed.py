@@ -19,7 +19,7 @@ from trl import SFTConfig, SFTTrainer
 from helpers.course.gpu_peaks import lesson_lora, without_gradient
 from helpers.data import open_picture
 from helpers.memory import free_memory, measure_peak_memory
-from helpers.models import SHORT_ANSWER, load_model
+from helpers.models import SHORT_ANSWER, choose_workers, load_model
 from helpers.training import command_settings, run_command, save_conversations, write_settings
 
 
@@ -39,8 +39,8 @@ class Plan:
     @classmethod
     def of_profile(cls, values: dict, model: str, precision: str, device: str, steps: int) -> "Plan":
         """What lesson 04 makes of a profile's ``values`` on this machine."""
-        checkpointing = values["ACTIVATION_CHECKPOINTING"]
-        return cls(model, precision, device, values, values["BATCH_SIZE"], checkpointing, 0, steps)
+        checkpointing, (workers, _) = values["ACTIVATION_CHECKPOINTING"], choose_workers(values["N_WORKERS"], device)
+        return cls(model, precision, device, values, values["BATCH_SIZE"], checkpointing, workers, steps)
 
     @property
     def examples(self) -> int:
@@ -97,6 +97,7 @@ def measure_speed(plan: Plan, processor, rows: Dataset, folder: Path) -> dict:
         learning_rate=values["LEARNING_RATE"], lr_scheduler_type="cosine", warmup_steps=0.1, max_grad_norm=1.0,
         bf16=plan.precision == "bfloat16", fp16=plan.precision == "float16", use_cpu=plan.device == "cpu", max_length=None,
         remove_unused_columns=False, dataloader_num_workers=plan.workers, dataloader_persistent_workers=plan.workers > 0,
+        dataloader_prefetch_factor=4 if plan.workers else None,
         save_strategy="no", report_to="none", seed=values["SEED"], data_seed=values["SEED"],
     )  # fmt: skip
     trainer = SFTTrainer(

@@ -71,7 +71,9 @@ def training_minutes(card: str, profile: dict, lesson: str) -> float:
     seconds = example_seconds(checkpointing=checkpointing, quantization=profile["QUANTIZATION"])
     if lesson == "05":
         step = _FORWARD + _BACKWARD + (_REPEATED if checkpointing else 0)
-        examples = 2 * (1 + _FORWARD / step) * profile["DPO_STEPS"] * profile["DPO_BATCH_SIZE"] * profile["GRADIENT_ACCUMULATION"]
+        examples = (
+            2 * (1 + _FORWARD / step) * profile["DPO_STEPS"] * profile["DPO_BATCH_SIZE"] * profile["GRADIENT_ACCUMULATION"]
+        )
     else:
         examples = profile["MAX_STEPS"] * profile["BATCH_SIZE"] * profile["GRADIENT_ACCUMULATION"]
     return examples * seconds * CARDS["H200"].tflops / CARDS[card].tflops / 60

@@ -53,7 +53,7 @@ Written = Iterator[tuple[list[int], torch.Tensor]]  # rows, and the new tokens o
 
 
 def _with_features(
-    model, processor, asked: Asked, system: str, batch_size: int, new: int, kept: KeptFeatures | None
+    model, processor, asked: Asked, system: str | None, batch_size: int, new: int, kept: KeptFeatures | None
 ) -> Written:
     known = kept.of(model, processor) if kept is not None else {}
     accounts = {key: known[key][0] for key in set(asked.keys) & known.keys()}
@@ -90,7 +90,7 @@ def _look_at(model, pictures: list[Ready], kept: KeptFeatures | None) -> None:
                 kept.keep(ready.key, ready.account, features)
 
 
-def _with_pixels(model, processor, asked: Asked, system: str, batch_size: int, new: int, _: KeptFeatures | None) -> Written:
+def _with_pixels(model, processor, asked: Asked, system: str | None, batch_size: int, new: int, _) -> Written:
     """For models of older design, whose ``generate`` takes no features: pixels with every question."""
     rows = [row for group in asked.by_picture() for row in group]
     for start in range(0, len(rows), batch_size):

@@ -32,7 +32,7 @@ class Ready:
 class ReadyPictures(Dataset):
     """The distinct pictures of ``asked``, each processed once. ``known``: accounts of those that needn't be opened again."""
 
-    def __init__(self, asked: Asked, processor, system: str, dtype: torch.dtype, known: dict[str, dict]):
+    def __init__(self, asked: Asked, processor, system: str | None, dtype: torch.dtype, known: dict[str, dict]):
         self.asked, self.groups, self.processor = asked, asked.by_picture(), processor
         self.system, self.dtype, self.known = system, dtype, known
 

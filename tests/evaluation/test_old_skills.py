@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from helpers.evaluation import generate, measure_old_skills, plain_question, says_one_of, states
+from helpers.evaluation import generate, measure_old_skills, plain_question, ready, says_one_of, states
 from helpers.models import chat
 from helpers.tiny import charts_to_describe
 
@@ -51,10 +51,12 @@ def test_the_model_is_asked_as_it_was_released(monkeypatch, model, processor):
         asked.append((question, system))
         return chat(question, system)
 
-    monkeypatch.setattr(generate, "chat", note)
+    for module in (generate, ready):  # pictures are prepared in the one, or in the other where a family can't take features
+        monkeypatch.setattr(module, "chat", note)
     charts = charts_to_describe(2)
     measure_old_skills(model, processor, charts, question="Describe the chart.", max_new_tokens=4)
-    assert [system for _, system in asked] == [None] * 4
+    assert len(asked) >= 4
+    assert {system for _, system in asked} == {None}
     assert [turn["role"] for turn in chat("?", None)] == ["user"]
 
 

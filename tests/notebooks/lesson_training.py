@@ -11,7 +11,7 @@ import nbformat
 
 from helpers.paths import NOTEBOOKS
 
-ONLY_LOOKING = ("measure_description(model", "plots.show(", "show_label_mask(", "generate_answers(model", "report(")
+ONLY_LOOKING = ("measure_old_skills(model", "plots.show(", "show_label_mask(", "generate_answers(model", "report(")
 
 
 def main() -> None:

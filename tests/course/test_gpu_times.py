@@ -1,0 +1,63 @@
+"""Estimates for cards that nobody measured: their method, its check, and the page that states them."""
+
+import re
+
+import pytest
+
+from helpers.course import load_profile
+from helpers.course.gpu_times import (
+    CARDS,
+    PUBLISHED_MINUTES,
+    example_seconds,
+    fits_without_checkpointing,
+    measured_steps,
+    published_check,
+    training_minutes,
+)  # fmt: skip
+from helpers.paths import ROOT
+
+PAGE = (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")
+
+
+def rows(name: str) -> list[list[str]]:
+    table = re.search(rf"<!-- {name} -->\n(.*)<!-- end of {name} -->", PAGE, re.DOTALL)[1]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def test_the_method_gives_the_published_run_within_a_tenth():
+    assert published_check() == pytest.approx(PUBLISHED_MINUTES, rel=0.1)
+    assert f"67 minutes. The method gives {published_check():.0f}." in PAGE
+
+
+def test_the_page_states_what_was_measured():
+    stated = rows("steps")
+    assert len(stated) == len(measured_steps())
+    for cells, row in zip(stated, measured_steps(), strict=True):
+        assert cells[:2] == [row["name"], str(row["batch"])]
+        assert [float(cell) for cell in cells[2:]] == [
+            round(row["step_seconds"], 3),
+            round(row["peak_gb"], 2),
+            round(row["reserved_gb"], 2),
+        ]
+    ratios = [row["reserved_gb"] / row["peak_gb"] - 1 for row in measured_steps()]
+    assert "4 to 20 % more" in PAGE
+    assert [round(100 * ratio) for ratio in (min(ratios), max(ratios))] == [4, 20]
+
+
+def test_the_page_states_the_estimates():
+    for card, profile, sft, dpo in rows("estimates"):
+        name, size = re.fullmatch(r"(\w+), (\d+) GB", card).groups()
+        assert CARDS[name].memory_gb == int(size)
+        values = load_profile(profile.strip("`"))
+        assert [int(sft), int(dpo)] == [round(training_minutes(name, values, lesson)) for lesson in ("04", "05")]
+    flops = re.search(r"\((\d+), (\d+), (\d+) and (\d+) TFLOPS for T4, L4, A100 and H200\)", PAGE).groups()
+    assert [int(one) for one in flops] == [CARDS[name].tflops for name in ("T4", "L4", "A100", "H200")]
+
+
+def test_an_example_costs_more_with_less_room():
+    spared, kept = example_seconds(checkpointing=True), example_seconds(checkpointing=True, frozen_vision=False)
+    assert spared < kept
+    assert example_seconds(checkpointing=False) < spared
+    assert example_seconds(checkpointing=False, frozen_vision=False) == example_seconds(checkpointing=False)
+    assert 1.1 < example_seconds(checkpointing=True, quantization="4bit") / spared < 1.3
+    assert [fits_without_checkpointing(CARDS[name]) for name in ("T4", "L4", "A100")] == [False, False, True]
