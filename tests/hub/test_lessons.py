@@ -29,6 +29,7 @@ LESSONS = ("04", "05")
 SMALL = {  # what a few steps on the CPU need; everything else is the profile's
     "DEVICE": "cpu", "MAX_STEPS": 2, "EVAL_STEPS": 1, "N_TRAIN": 16, "N_VAL": 4, "N_TEST": 8,
     "DPO_STEPS": 2, "N_PAIRS": 8, "N_TEST_PAIRS": 8, "CLINIC_STEPS": 1, "N_CLINIC": 4,
+    "DESCRIBED_CHARTS": 2, "DESCRIPTION_TOKENS": 8,
 }  # fmt: skip
 
 
