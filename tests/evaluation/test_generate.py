@@ -6,9 +6,7 @@ from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 
 from helpers.data import load_chartqa, load_preferences, questions_of, stored_pictures
-from helpers.evaluation import KeptFeatures, WithOtherCharts, generate, generate_answers
-from helpers.evaluation.asked import Asked
-from helpers.evaluation.features import eyes_key
+from helpers.evaluation import KeptFeatures, WithOtherCharts, asked, features, generate, generate_answers
 from helpers.lora import text_layers
 from helpers.models import SHORT_ANSWER, chat, load_model, load_processor, vision_tower
 from tests.models.families import FAMILIES, build
@@ -42,7 +40,7 @@ def tower_calls(model, monkeypatch):
 def charts(count: int, each: int = 3) -> Dataset:
     """Test rows about ``count`` charts, ``each`` questions about every one, mixed up."""
     rows = load_chartqa("embedded", "test")
-    groups = [group[:each] for group in Asked.of(rows).by_picture() if len(group) >= each][:count]
+    groups = [group[:each] for group in asked.Asked.of(rows).by_picture() if len(group) >= each][:count]
     return rows.select([group[n] for n in range(each) for group in groups])
 
 
@@ -85,23 +83,23 @@ def test_an_adapter_in_the_eyes_is_never_served_what_others_saw(where, processor
     with adapted.disable_adapter():
         assert generate_answers(adapted, processor, rows, kept=kept) == plainly(adapted, processor, rows)
     assert generate_answers(adapted, processor, rows, kept=kept) == wanted, "switched on again"
-    assert eyes_key(adapted, processor) is None
+    assert features.eyes_key(adapted, processor) is None
 
 
 def test_other_weights_or_settings_of_the_eyes_are_other_eyes(processor):
     model = load_model("embedded")
-    key = eyes_key(model, processor)
-    assert key == eyes_key(load_model("embedded"), processor)
+    key = features.eyes_key(model, processor)
+    assert key == features.eyes_key(load_model("embedded"), processor)
     weight = next(vision_tower(model).parameters())
     weight.data.view(-1)[0] += 1e-3
-    assert eyes_key(model, processor) != key
+    assert features.eyes_key(model, processor) != key
     weight.data.view(-1)[0] = next(vision_tower(load_model("embedded")).parameters()).data.view(-1)[0]
     next(model.get_decoder().parameters()).data += 1
-    assert eyes_key(model, processor) == key, "the text model is not the eyes"
-    assert eyes_key(model.bfloat16(), processor) != key
+    assert features.eyes_key(model, processor) == key, "the text model is not the eyes"
+    assert features.eyes_key(model.bfloat16(), processor) != key
     smaller = load_processor("embedded")
     smaller.image_processor.size = {"longest_edge": 64}
-    assert eyes_key(load_model("embedded"), smaller) != key
+    assert features.eyes_key(load_model("embedded"), smaller) != key
 
 
 def test_what_is_kept_is_bounded(model, processor, tower_calls):
@@ -129,7 +127,7 @@ def test_pictures_stay_closed_unless_a_transform_may_change_them():
     assert len(set(stored.keys)) == 3
     assert set(stored.sizes) == {(512, 512)}
     assert stored.texts["query"] == list(rows["query"])
-    assert Asked.of(rows).keys == stored.keys
+    assert asked.Asked.of(rows).keys == stored.keys
     questions = questions_of(load_preferences("embedded", "test", 5))
     assert list(stored_pictures(questions).texts["query"]) == [row["query"] for row in questions]
 
@@ -139,7 +137,7 @@ def test_pictures_stay_closed_unless_a_transform_may_change_them():
 
     changed = rows.with_transform(cut)
     assert stored_pictures(changed) is None
-    assert Asked.of(changed).sizes == [(100, 100)] * len(rows)
+    assert asked.Asked.of(changed).sizes == [(100, 100)] * len(rows)
 
 
 def test_older_designs_are_given_their_pixels(model, processor, monkeypatch):

@@ -91,7 +91,7 @@ def written_here(rows):
 
 if __name__ == "__main__":
     rows = load_chartqa("embedded", "train", 6).with_transform(written_here)
-    loader = DataLoader(rows, batch_size=3, num_workers=2, multiprocessing_context="{how}", collate_fn=list)
+    loader = DataLoader(rows, batch_size=3, num_workers=1, multiprocessing_context="{how}", collate_fn=list)
     found = [row for batch in loader for row in batch]
     assert [row["text"] for row in found] == [row["text"] for row in rows]
     assert os.getpid() not in {{row["process"] for row in found}}
@@ -99,7 +99,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("how", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("how", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.slow)])
 def test_a_transform_of_a_notebook_reaches_other_processes(how):
     """As in a kernel, the function's module is one that other processes can't import: here the program's text."""
     if os.name == "nt" and how != "spawn":
@@ -109,6 +109,7 @@ def test_a_transform_of_a_notebook_reaches_other_processes(how):
     assert done.stdout.strip().endswith("as written"), done.stderr[-2000:]
 
 
+@pytest.mark.slow  # a process that is started anew imports all libraries
 def test_without_it_a_process_that_is_started_anew_does_not_know_the_function():
     code = STARTED_ANEW.format(decorator="", how="spawn")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
