@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from helpers.course import gpu_check, gpu_lessons, use_gpu
+from helpers.course import gpu_check, gpu_lessons, load_profile, use_gpu
 from helpers.course.gpu_check import Kept, bounds, chosen, examine_gpu, table
 from helpers.course.gpu_lessons import FEW, SHORT, chosen_lessons, lesson_bounds, run_on_gpu, settings_of
 from helpers.course.gpu_model import processor_like, random_model
@@ -65,6 +65,8 @@ def report(tmp_path_factory):
     said = {"trainable_parameters": count_parameters("embedded", gpu_check.lesson_lora("embedded")).trainable}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu_check, "run_on_gpu", lambda *given: said)
+        few = load_profile("gpu") | {"BATCH_SIZE": 2, "GRADIENT_ACCUMULATION": 1}
+        patch.setattr(gpu_check, "load_profile", lambda name: few)
         found = examine_gpu(CPU, folder, "embedded", [lesson], architecture="embedded", settings=SMALL, steps=4)
     return folder, found
 
