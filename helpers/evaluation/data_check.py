@@ -24,7 +24,7 @@ from helpers.data import (
     survey_rows,
 )
 from helpers.evaluation.metrics import relaxed_match
-from helpers.models import SHORT_ANSWER
+from helpers.models import SHORT_ANSWER, image_token_id
 from helpers.training import token_kinds
 
 _SHOWN = 20  # problems in the text; the others are counted
@@ -160,7 +160,7 @@ def _tokens(splits: list[Surveyed], processor: ProcessorMixin, report: DataRepor
     rows = max((split.rows for split in splits), key=len)
     largest = np.argsort([-width * height for width, height in _sizes(rows)], kind="stable")
     picked = sorted({*largest[: _LOOKED_AT // 2].tolist(), *range(min(len(rows), _LOOKED_AT // 2))})
-    image_token = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
+    image_token = image_token_id(processor)
     lengths, images, masks = [], [], []
     for at in picked:
         ids, labels = _collated(rows[at], processor)

@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = open_room(
         "load": ("MODEL_FILES", "QUANTIZATIONS", "download", "load_model", "load_processor", "locate", "quantization_config"),
         "architectures": ("ARCHITECTURES", "COMPONENTS", "component_of", "load_config", "meta_model"),
         "names": ("find_model", "unknown_model"),
-        "hardware": ("Hardware", "choose_precision", "choose_profile", "detect"),
+        "hardware": ("MACS_GPU", "Hardware", "choose_precision", "choose_profile", "detect", "has_macs_gpu"),
         "image_tokens": ("ImageTokens", "count_image_tokens", "fitted_size", "settings_of", "tile_grid"),
         "processor_settings": ("PROCESSORS",),
         "processed": ("image_token_id",),
