@@ -100,9 +100,9 @@ def check_dataset(source: str | Path, processor: ProcessorMixin | None = None, *
 
 def _own_placeholder(text: str, processor: ProcessorMixin | None) -> str | None:
     """The processor's own image token in a text asks for a picture that isn't there."""
-    tokens = {getattr(processor, name, None) for name in ("image_token", "video_token", "boi_token", "fake_image_token")} - {
-        None
-    }
+    holders = processor, getattr(processor, "tokenizer", None)  # on Gemma 3 the token that is filled is the tokenizer's
+    names = "image_token", "video_token", "boi_token", "fake_image_token"
+    tokens = {getattr(holder, name, None) for holder in holders for name in names} - {None}
     found = next((token for token in tokens if str(token) in text), None)
     return None if found is None else f"the text has the model's placeholder {found} in it: remove it"
 

@@ -71,7 +71,10 @@ def settings_of(processor) -> Mapping:
 
     tiles, image_tokens, markers = look(*_TRIED, processor)
     settings = read_settings(processor)
-    counted = _by_rule(*_TRIED, settings)
+    try:
+        counted = _by_rule(*_TRIED, settings)
+    except ValueError:  # a rule's name for something else
+        counted = None, None, None
     if counted[:2] != (tiles, image_tokens):
         raise ValueError(f"{type(processor).__name__} follows none of the rules: give count_image_tokens the processor itself")
     return settings | {"marker_tokens": markers - counted[2]}

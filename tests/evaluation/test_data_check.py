@@ -93,8 +93,11 @@ def test_the_image_token_is_the_one_that_the_model_fills(tmp_path):
     """On Gemma 3 the processor's own `image_token` marks the beginning of a picture, once; four tokens are filled."""
     model, gemma = gemma3()
     assert gemma.image_token_id != model.config.image_token_id
-    facts = dict(check_dataset(table(tmp_path / "mine.parquet", sound()), gemma).facts)
-    assert facts["image tokens"].startswith("4 to 4 a row")
+    filled = (chart(50), f"What is {gemma.tokenizer.image_token}?", "1")
+    report = check_dataset(table(tmp_path / "mine.parquet", [*sound(), filled]), gemma)
+    assert dict(report.facts)["image tokens"].startswith("4 to 4 a row")
+    assert report.bad == 1
+    assert "placeholder <image_soft_token>" in report.problems[0]
 
 
 @pytest.mark.parametrize(

@@ -132,4 +132,12 @@ def aya_vision():
     )  # fmt: skip
 
 
-BY_LOOKING = (aya_vision,)
+def llama4():
+    """Another one, whose placeholder is one token and what is repeated another."""
+    places = ("image", "image_start", "image_end", "patch", "tile_x_separator", "tile_y_separator")
+    images = tf.Llama4ImageProcessor(size={"height": 56, "width": 56})
+    tok = _tokenizer(*(f"<|{place}|>" for place in places))
+    return tf.Llama4Processor(images, tok, chat_template=CHATML.replace("<image>", "<|image|>"))
+
+
+BY_LOOKING = (aya_vision, llama4)

@@ -295,7 +295,7 @@ def test_a_processor_of_no_known_rule_is_counted_by_looking():
         processor = make()
         for size in ((64, 64), (300, 40), (120, 90)):
             assert count_image_tokens(*size, processor).image_tokens == processed(processor, *size)[0] > 0
-        with pytest.raises(ValueError, match="no image_seq_length"):
+        with pytest.raises(ValueError, match="follows none of the rules"):
             settings_of(processor)
 
 
