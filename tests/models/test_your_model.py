@@ -7,6 +7,7 @@ import re
 import yaml
 
 from helpers.course import check_value, kinds, load_profile
+from helpers.models import count_image_tokens
 from helpers.paths import ROOT
 
 PAGE = (ROOT / "docs" / "your_model.md").read_text(encoding="utf-8")
@@ -33,3 +34,8 @@ def test_the_profile_holds_values_of_their_parameters_kind_and_as_many_examples_
     a_step = rest["BATCH_SIZE"] * rest["GRADIENT_ACCUMULATION"]
     assert values["BATCH_SIZE"] * values["GRADIENT_ACCUMULATION"] == a_step
     assert f"{a_step} examples a step" in PAGE
+
+
+def test_three_squares_are_more_than_the_chart():
+    square, chart = (count_image_tokens(*size, "Qwen3-VL-2B").image_tokens for size in ((448, 448), (850, 600)))
+    assert f"3 squares of 448 pixels are {3 * square} tokens, a chart of 850 x 600 is {chart}." in PAGE.replace("\n", " ")
