@@ -1,9 +1,9 @@
 """From a model to a verdict: a model and rows go in; answers, scores and intervals come out.
 
-Greedy answers, with the right chart or another; relaxed accuracy (ChartQA, arXiv:2203.10244, section 5.1), bootstrap
-intervals and a paired test; a folder of your own as a test set; occlusion, which shows what in the picture an answer rests
-on (arXiv:1311.2901); what a model could do before a training, and after; a judge that knows the chart's truth; and lmms-eval's
-public benchmarks.
+Greedy answers, with the right chart or another, each picture looked at once and its features kept if asked; relaxed accuracy
+(ChartQA, arXiv:2203.10244, section 5.1), bootstrap intervals and a paired test; a folder of your own as a test set;
+occlusion, which shows what in the picture an answer rests on (arXiv:1311.2901); what a model could do before a training, and
+after; a judge that knows the chart's truth; and lmms-eval's public benchmarks.
 """
 
 from helpers import open_room

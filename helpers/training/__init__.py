@@ -1,8 +1,9 @@
 """What surrounds a training, which itself stands in the lessons: rows and a trainer's configuration go in; files come out.
 
 The label mask says which tokens are trained on; a checkpoint marker, written last, which checkpoint is whole and whose it
-is; TRL's settings files and data for ``trl sft`` and ``trl dpo``; old questions as pairs, for practice; programs of the
-environment, and several processes; how long it will take.
+is; a transform in a form that processes which load data can be given; TRL's settings files and data for ``trl sft`` and
+``trl dpo``; old questions as pairs, for practice; programs of the environment, and several processes; how
+long it will take.
 """
 
 from helpers import open_room
