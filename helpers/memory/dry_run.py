@@ -5,6 +5,7 @@ answer holds for models that fit no memory here, and no formula for it has to be
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from unittest import mock
 
 import torch
@@ -111,7 +112,7 @@ def _steps(
         model.activation_checkpointing_enable()
     model.train()
     live, fakes, steps = LiveTensors(devices=("cpu", "meta")), FakeFloats(), []
-    with live, fakes, mock.patch.object(torch, "get_rng_state", lambda: _counted(live)):
+    with live, fakes, mock.patch.object(torch, "get_rng_state", partial(_counted, live)):
         by_component = give_fake_weights(model, own, rest, live)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         update = optimizer_after_its_first_step(optimizer, model, trained, live)
