@@ -1,6 +1,7 @@
 """Batches for a dry run: a processor's own with fake floats, or the shapes that it would make of so many tiles and tokens."""
 
 import inspect
+import math
 from collections.abc import Mapping
 from functools import partial
 
@@ -31,10 +32,8 @@ def with_fake_floats(batch: Mapping, dtype: torch.dtype, fakes: FakeFloats) -> d
     return taken_batch
 
 
-def make_batch(model: nn.Module, dtype: torch.dtype, batch_size: int, image_tiles: int, text_tokens: int) -> tuple[dict, list]:
+def make_batch(model: nn.Module, dtype: torch.dtype, batch_size: int, image_tiles: int, text_tokens: int) -> dict:
     """A batch of examples as long as each other, from the model's config: image tokens, then text tokens, all trained on.
-
-    And what a processor's batch holds beside it that need not be read.
 
     What pictures look like is read from what the model's forward pass takes; how many tokens a picture has, from what its
     vision tower and connector make of it. ValueError names ``batch=`` where that isn't enough.
@@ -58,8 +57,7 @@ def make_batch(model: nn.Module, dtype: torch.dtype, batch_size: int, image_tile
     features = getattr(looked, "pooler_output", looked)
     features = features if isinstance(features, torch.Tensor) else torch.cat([part.flatten(0, -2) for part in features])
     tokens = features.numel() // features.shape[-1] // batch_size
-    mask = [torch.empty(pictures["pixel_values"][:, :, 0].shape, dtype=torch.int64)] if make is _by_example else []
-    return pictures | _tokens(batch_size, image_token, tokens, text_tokens, takes), mask
+    return pictures | _tokens(batch_size, image_token, tokens, text_tokens, takes)
 
 
 def _arguments(module: nn.Module) -> set[str]:
@@ -92,7 +90,7 @@ def _in_patches(config, vision, batch_size, image_tiles, empty) -> dict:
 
 def _in_tiles_of_patches(config, vision, batch_size, image_tiles, empty) -> dict:
     """LFM2-VL: (tiles of all pictures, patches, values of a patch), which patches are there, and each tile's grid."""
-    side, tiles = config.tile_size // vision.patch_size, batch_size * image_tiles
+    side, tiles = math.isqrt(vision.num_patches), batch_size * image_tiles
     return {
         "pixel_values": empty(tiles, side * side, _channels(vision) * vision.patch_size**2),
         "spatial_shapes": torch.tensor([[side, side]] * tiles),
@@ -123,9 +121,12 @@ def _own_size(config, vision, batch_size, image_tiles, empty) -> dict:
 
 
 def _by_example(config, vision, batch_size, image_tiles, empty) -> dict:
-    """SmolVLM, Idefics: (examples, tiles, channels, height, width). Their mask of pixels is held, but no pixel is padding."""
+    """SmolVLM, Idefics: (examples, tiles, channels, height, width), and a mask of pixels, of which none is padding."""
     side = _side(vision)
-    return {"pixel_values": empty(batch_size, image_tiles, _channels(vision), side, side)}
+    return {
+        "pixel_values": empty(batch_size, image_tiles, _channels(vision), side, side),
+        "pixel_attention_mask": torch.ones(batch_size, image_tiles, side, side, dtype=torch.int64),
+    }
 
 
 def _squares(config, vision, batch_size, image_tiles, empty) -> dict:

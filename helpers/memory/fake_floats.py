@@ -7,7 +7,7 @@ small, so they are really computed here, and the code of the model runs as it is
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
 aten = torch.ops.aten
@@ -57,10 +57,12 @@ class FakeFloats(TorchDispatchMode):
                     return func(*args, **kwargs)
         elif func is aten.eq.Scalar:
             with unset_fake_temporarily():
+                equal = torch.zeros(args[0].shape, dtype=torch.bool)
                 original = self._originals.get(args[0].untyped_storage()._cdata)
-                if original is None or original.numel() != args[0].numel():
-                    return torch.zeros(args[0].shape, dtype=torch.bool)
-                return original.reshape(args[0].shape) == args[1]
+                if original is not None and original.numel() == equal.numel():
+                    with _disable_current_modes():  # the original counts for nothing: the fake one stands for it
+                        equal.copy_(original.reshape(equal.shape) == args[1])
+                return equal
         elif func in (aten.multinomial.default, aten.argmax.default):
             shape = func(*args, **kwargs).shape
             with unset_fake_temporarily():

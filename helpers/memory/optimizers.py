@@ -42,9 +42,10 @@ OPTIMIZERS: Mapping[str, Callable] = MappingProxyType({
 })  # fmt: skip
 
 
-def optimizer_after_its_first_step(name: str, model: nn.Module, live: LiveTensors) -> torch.optim.Optimizer:
-    """An optimizer of the model's trained parameters whose state is there already, as from the second step on."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+def optimizer_after_its_first_step(
+    name: str, model: nn.Module, trained: list[nn.Parameter], live: LiveTensors
+) -> torch.optim.Optimizer:
+    """An optimizer of the ``trained`` parameters whose state is there already, as from the second step on."""
     optimizer = OPTIMIZERS[name](model, trained)
     for parameter in trained:
         parameter.grad = torch.zeros_like(parameter)

@@ -127,6 +127,7 @@ BACKING: dict[str, dict[str, list[Backing]]] = {
         "0.9": [Source("accelerate.utils.find_executable_batch_size, whose docstring says so; the lesson's run shows it")],
         "1": [InCode()],
         "8": [InCode()],
+        "13": [InCode()],
         "16": [InCode()],
         "17": [InCode()],
         "64": [InCode()],
