@@ -65,6 +65,7 @@ def report(tmp_path_factory):
     said = {"trainable_parameters": count_parameters("embedded", gpu_check.lesson_lora("embedded")).trainable}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu_check, "run_on_gpu", lambda *given: said)
+        patch.setattr(gpu_check, "checked_out", lambda: "a commit")
         few = load_profile("gpu") | {"BATCH_SIZE": 2, "GRADIENT_ACCUMULATION": 1}
         patch.setattr(gpu_check, "load_profile", lambda name: few)
         found = examine_gpu(CPU, folder, "embedded", [lesson], architecture="embedded", settings=SMALL, steps=4)
@@ -90,6 +91,7 @@ def test_the_stages_measure_what_the_table_says(report):
 
 def test_what_is_done_is_kept_and_another_card_begins_anew(report, monkeypatch):
     folder, found = report
+    monkeypatch.setattr(gpu_check, "checked_out", lambda: "a commit")
 
     def again(*given):
         raise AssertionError("this stage was done already")
