@@ -56,26 +56,22 @@ def _step(batch: int, checkpointing: bool, frozen_vision: bool, quantization: st
     return next(row["step_seconds"] for row in measured_steps() if wanted.items() <= row.items())
 
 
-def fits_without_checkpointing(card: Card) -> bool:
-    """By the bytes that the allocator reserved for a batch of 4."""
-    row = next(row for row in measured_steps() if row["lora"] and not row["checkpointing"])
-    return row["reserved_gb"] < card.memory_gb
-
-
-def training_minutes(card: str, profile: dict, lesson: str) -> float:
+def training_minutes(card: str, profile: dict, lesson: str, *, checkpointing: bool = True) -> float:
     """The training of lesson "04" or "05" with a profile's parameters on one of ``CARDS``, evaluation left out.
 
-    A pair of lesson 05 is two examples, and a forward pass of the reference for each.
+    A pair of lesson 05 is two examples, and a forward pass of the reference for each. ValueError where a batch of 4 doesn't fit
+    the card without checkpointing, by the bytes that the allocator reserved for it.
     """
-    checkpointing = profile["QUANTIZATION"] != "none" or not fits_without_checkpointing(CARDS[card])
+    needed = next(row["reserved_gb"] for row in measured_steps() if row["lora"] and not row["checkpointing"])
+    if not checkpointing and needed > CARDS[card].memory_gb:
+        raise ValueError(f"without checkpointing a batch of 4 took {needed:.0f} GB; {card} has {CARDS[card].memory_gb}")
     seconds = example_seconds(checkpointing=checkpointing, quantization=profile["QUANTIZATION"])
     if lesson == "05":
         step = _FORWARD + _BACKWARD + (_REPEATED if checkpointing else 0)
-        examples = (
-            2 * (1 + _FORWARD / step) * profile["DPO_STEPS"] * profile["DPO_BATCH_SIZE"] * profile["GRADIENT_ACCUMULATION"]
-        )
+        examples = 2 * (1 + _FORWARD / step) * profile["DPO_STEPS"] * profile["DPO_BATCH_SIZE"]
     else:
-        examples = profile["MAX_STEPS"] * profile["BATCH_SIZE"] * profile["GRADIENT_ACCUMULATION"]
+        examples = profile["MAX_STEPS"] * profile["BATCH_SIZE"]
+    examples *= profile["GRADIENT_ACCUMULATION"]
     return examples * seconds * CARDS["H200"].tflops / CARDS[card].tflops / 60
 
 

@@ -59,13 +59,14 @@ def test_the_model_is_made_once_and_whole(tmp_path):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """The command's own report on the CPU: two settings, a training of four steps, ``trl sft``; lessons are run elsewhere."""
+    """The command's own report on the CPU: two settings, a training of four steps; ``trl sft`` and lessons are run elsewhere."""
     folder = tmp_path_factory.mktemp("gpu")
     lesson = chosen_lessons(False, ("gpu",))[0]
     said = {"trainable_parameters": count_parameters("embedded", gpu_check.lesson_lora("embedded")).trainable}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu_check, "run_on_gpu", lambda *given: said)
         patch.setattr(gpu_check, "checked_out", lambda: "a commit")
+        patch.setattr(gpu_check, "measure_trl", lambda *given: 3.0)  # a process of its own; the slow test below starts it
         few = load_profile("gpu") | {"BATCH_SIZE": 2, "GRADIENT_ACCUMULATION": 1}
         patch.setattr(gpu_check, "load_profile", lambda name: few)
         found = examine_gpu(CPU, folder, "embedded", [lesson], architecture="embedded", settings=SMALL, steps=4)
@@ -169,7 +170,7 @@ def test_a_lesson_that_fails_or_takes_too_long_says_so(tmp_path):
     profile, lesson = "tiny", chosen_lessons(False, ("gpu",))[0][1]
     with pytest.raises(TimeoutError, match="04_sft_chartqa of tiny"):
         run_on_gpu(profile, lesson, {}, tmp_path, 0.1)
-    failed = run_on_gpu(profile, lesson, {"N_TEST": 1}, tmp_path, 100)  # refused before anything runs
+    failed = run_on_gpu(profile, lesson, {"N_TEST": 1}, tmp_path, 600)  # refused before anything runs
     assert "exit 2" in failed["failed"]
     assert "N_TEST" in (tmp_path / "tiny" / "04_sft_chartqa.txt").read_text(encoding="utf-8")
 

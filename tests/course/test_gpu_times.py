@@ -9,7 +9,6 @@ from helpers.course.gpu_times import (
     CARDS,
     PUBLISHED_MINUTES,
     example_seconds,
-    fits_without_checkpointing,
     measured_steps,
     published_check,
     training_minutes,
@@ -43,11 +42,12 @@ def test_the_page_states_what_was_measured():
 
 
 def test_the_page_states_the_estimates():
-    for card, profile, sft, dpo in rows("estimates"):
+    for card, profile, checkpointing, sft, dpo in rows("estimates"):
         name, size = re.fullmatch(r"(\w+), (\d+) GB", card).groups()
         assert CARDS[name].memory_gb == int(size)
         values = load_profile(profile.strip("`"))
-        assert [int(sft), int(dpo)] == [round(training_minutes(name, values, lesson)) for lesson in ("04", "05")]
+        how = {"checkpointing": checkpointing == "on"}
+        assert [int(sft), int(dpo)] == [round(training_minutes(name, values, lesson, **how)) for lesson in ("04", "05")]
     flops = re.search(r"\((\d+), (\d+), (\d+) and (\d+) TFLOPS for T4, L4, A100 and H200\)", PAGE).groups()
     assert [int(one) for one in flops] == [CARDS[name].tflops for name in ("T4", "L4", "A100", "H200")]
 
@@ -58,4 +58,5 @@ def test_an_example_costs_more_with_less_room():
     assert example_seconds(checkpointing=False) < spared
     assert example_seconds(checkpointing=False, frozen_vision=False) == example_seconds(checkpointing=False)
     assert 1.1 < example_seconds(checkpointing=True, quantization="4bit") / spared < 1.3
-    assert [fits_without_checkpointing(CARDS[name]) for name in ("T4", "L4", "A100")] == [False, False, True]
+    with pytest.raises(ValueError, match="without checkpointing a batch of 4 took 28 GB; L4 has 24"):
+        training_minutes("L4", load_profile("gpu"), "04", checkpointing=False)
