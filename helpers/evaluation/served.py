@@ -156,8 +156,8 @@ class Served:
         kept = sum(answer is not None for answer in answers)
         end = "given up there; " if gave_up else ""
         return (
-            f"{self.url}: row {at}{more}: {why.rstrip('.')}; {end}{kept} of {len(answers)} were answered and are kept: then the "
-            "same call again asks only for the rest"
+            f"{self.url}: row {at}{more}: {why.rstrip('.')}; {end}{kept} of {len(answers)} were answered and are kept: the same "
+            "call again asks only for the rest"
         )
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from itertools import pairwise
 from pathlib import Path
 
 from helpers.paths import ROOT
@@ -66,7 +67,7 @@ def start_server(
     the pipe closes, and the child ends itself (:mod:`helpers.evaluation.tethered`). RuntimeError with the end of the log if
     it ends before it is healthy, or isn't so after ``timeout`` seconds.
     """
-    words = dict(zip(command, command[1:], strict=False))
+    words = dict(pairwise(command))
     url = f"http://{words['--host']}:{words['--port']}"
     found_by = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))  # the course, installed or not
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,7 @@ def test_why_it_does_not_start_is_said_with_its_own_words(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         taken.settimeout(0)
-            with pytest.raises(RuntimeError, match=r"uvicorn tests(.|\n)* ended with \d(.|\n)*address already in use"):
+        with pytest.raises(RuntimeError, match=r"uvicorn tests(.|\n)* ended with \d(.|\n)*address already in use"):
             start_server(command(taken.getsockname()[1]), tmp_path / "server.log", timeout=30)
 
 
