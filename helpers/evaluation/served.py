@@ -155,10 +155,8 @@ class Served:
         more = f" (and rows {', '.join(map(str, others[:5]))}{', ...' * (len(others) > 5)})" if others else ""
         kept = sum(answer is not None for answer in answers)
         end = "given up there; " if gave_up else ""
-        return (
-            f"{self.url}: row {at}{more}: {why.rstrip('.')}; {end}{kept} of {len(answers)} were answered and are kept: the same "
-            "call again asks only for the rest"
-        )
+        done = f"{end}{kept} of {len(answers)} were answered and are kept"
+        return f"{self.url}: row {at}{more}: {why.rstrip('.')}; {done}: the same call again asks only for the rest"
 
 
 def _messages(row: dict, system: str | None) -> list[dict]:

@@ -1,8 +1,8 @@
 """Drawing: plain values and the results of other rooms go in; matplotlib figures come out, and ``show`` displays them.
 
 One module a subject: pictures, memory, LoRA, preferences, evaluation, scaling, serving; the label mask, which shows the
-tokens that are trained on. Colours are Okabe and Ito's, told apart by colour-blind readers, with marks and hatches beside them; every
-figure is shown with an alt text.
+tokens that are trained on. Colours are Okabe and Ito's, told apart by colour-blind readers, with marks and hatches beside
+them; every figure is shown with an alt text.
 """
 
 from helpers import open_room

@@ -4,9 +4,11 @@ import ast
 import re
 import sys
 import tomllib
+from importlib import metadata
 
 import nbformat
 import pytest
+from packaging.requirements import Requirement
 
 from helpers.paths import ROOT
 
@@ -27,6 +29,16 @@ def notebook(request):
     return read
 
 
+def names_in(line: str) -> set[str]:
+    """The package that a requirement names, and those that its extras bring."""
+    wanted = Requirement(line)
+    brought = map(Requirement, metadata.requires(wanted.name) or ()) if wanted.extras else ()
+    of_extras = {
+        one.name for one in brought if one.marker and any(one.marker.evaluate({"extra": extra}) for extra in wanted.extras)
+    }
+    return {name.lower() for name in (wanted.name, *of_extras)}
+
+
 def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
@@ -42,7 +54,9 @@ def test_no_outputs_and_no_widget_state(notebook):
 
 def test_cells_parse_and_import_only_what_is_declared(notebook):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[><=~!;\[ ]", line)[0].lower() for line in project["dependencies"]}
+    extras = notebook.metadata.get("course", {}).get("extras", ())  # of this lesson alone: its set-up cell names them
+    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    declared = {name for line in lines for name in names_in(line)}
     allowed = {IMPORT_NAMES.get(name, name) for name in declared} | {"helpers"} | set(sys.stdlib_module_names)
     for cell in code_cells(notebook):
         for node in ast.walk(ast.parse(cell.source)):
