@@ -48,7 +48,7 @@ def setup_text(notebook: str, address: str, extras: Sequence[str] = ()) -> str:
     """The markdown of a lesson's set-up, with its badges. ``notebook``: its path in the repository."""
     line = badges(notebook, address)
     elsewhere = _FETCHES if address else "elsewhere it says what to do."
-    but = ", but for what it names: the packages that this lesson alone needs" if extras else ""
+    but = ", but for the extra that this one names" if extras else ""
     return _TEXT.format(badges=f"{line}\n\n" if line else "", but=but, elsewhere=elsewhere)
 
 

@@ -75,7 +75,7 @@ def test_a_lesson_with_an_extra_names_it_in_its_cell(address):
     )
     made = with_setup(notebook, "notebooks/x.ipynb", address)
     assert made.cells[2].source.endswith('prepare("serving")')
-    assert "but for what it names" in made.cells[1].source
+    assert "but for the extra" in made.cells[1].source
 
 
 def test_a_lesson_without_the_section_gets_it_after_its_title():
