@@ -81,9 +81,18 @@ def _met(line: str) -> bool:
             return False
     except metadata.PackageNotFoundError:
         return False
-    brought = [Requirement(text) for text in metadata.requires(wanted.name) or ()] if wanted.extras else []
-    of_extras = (one for one in brought if one.marker and any(one.marker.evaluate({"extra": extra}) for extra in wanted.extras))
-    return all(_met(f"{one.name}{one.specifier}") for one in of_extras if not one.marker.evaluate({"extra": ""}))
+    return all(_met(one) for one in brought_by(line))
+
+
+def brought_by(line: str) -> list[str]:
+    """What a requirement's extras bring, as the installed package says: ``openai`` and others for ``transformers[serving]``."""
+    from packaging.requirements import Requirement
+
+    wanted = Requirement(line)
+    all_of_it = map(Requirement, metadata.requires(wanted.name) or ()) if wanted.extras else ()
+    optional = [one for one in all_of_it if one.marker and not one.marker.evaluate({"extra": ""})]
+    of_extras = [one for one in optional if any(one.marker.evaluate({"extra": extra}) for extra in wanted.extras)]
+    return [f"{one.name}{one.specifier}" for one in of_extras]
 
 
 def plan(wanted: list[str]) -> dict[str, tuple[str | None, str]]:

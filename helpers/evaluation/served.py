@@ -76,11 +76,11 @@ class Served:
         answers: list[str | None] = [None] * len(examples)
         failed: dict[int, str] = {}
         gave_up = False
-        with self._client() as client, ThreadPoolExecutor(self.at_once) as pool:
-            bar = tqdm(total=len(examples), desc="asking", unit="question", delay=5)
+        bar = tqdm(total=len(examples), desc="asking", unit="question", delay=5)
+        with bar, self._client() as client, ThreadPoolExecutor(self.at_once) as pool:
             for start in range(0, len(examples), self.at_once):
                 rows = range(start, min(start + self.at_once, len(examples)))
-                tried = pool.map(lambda at: self._try(client, examples[at], system, max_new_tokens), rows)
+                tried = pool.map(lambda at: self._try(client, examples, at, system, max_new_tokens), rows)
                 for at, (answer, problem, over) in zip(rows, tried, strict=True):
                     answers[at] = answer
                     if problem:
@@ -89,20 +89,19 @@ class Served:
                 bar.update(len(rows))
                 if gave_up:
                     break
-            bar.close()
         if failed:
             raise ServedError(self._in_one_line(answers, failed, gave_up), answers, failed, gave_up)
         self._kept.clear()
         return answers
 
-    def _try(self, client, row: dict, system: str | None, max_new_tokens: int) -> tuple[str | None, str | None, bool]:
+    def _try(self, client, examples, at: int, system: str | None, max_new_tokens: int) -> tuple[str | None, str | None, bool]:
         """The answer, or what went wrong instead and whether it would go wrong for all the others too."""
         import openai
 
         try:
-            messages = _messages(row, system)
+            messages = _messages(examples[at], system)  # a data set opens its picture here
         except (OSError, ValueError) as error:  # PictureError is one
-            return None, f"the picture: {error}", False
+            return None, f"the picture: {_shortly(error)}", False
         key = hashlib.sha256(repr((messages, max_new_tokens)).encode()).hexdigest()
         if key in self._kept:
             return self._kept[key], None, False

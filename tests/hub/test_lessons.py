@@ -62,7 +62,7 @@ def test_the_lessons_of_a_gpu_profile_run_on_the_cpu(hub, cache, tmp_path, profi
     for name in results["lessons"]:
         executed = nbformat.read(tmp_path / f"{name}.ipynb", as_version=4).metadata.papermill.parameters
         asked = [key for key in ("MODEL", "DATASET", "PREFERENCES", "QUANTIZATION") if key in executed]
-        assert len(asked) >= 3
+        assert len(asked) >= 2
         assert {key: executed[key] for key in asked} == {key: wanted[key] for key in asked}
     adapter = json.loads((tmp_path / "04_sft_chartqa" / "adapter" / "adapter_config.json").read_text())
     assert adapter["base_model_name_or_path"] == wanted["MODEL"].partition("@")[0]

@@ -4,12 +4,12 @@ import ast
 import re
 import sys
 import tomllib
-from importlib import metadata
 
 import nbformat
 import pytest
 from packaging.requirements import Requirement
 
+from helpers.course import colab
 from helpers.paths import ROOT
 
 NOTEBOOKS = sorted([*ROOT.glob("notebooks/**/*.ipynb"), *ROOT.glob("exercises/**/*.ipynb")])
@@ -31,12 +31,7 @@ def notebook(request):
 
 def names_in(line: str) -> set[str]:
     """The package that a requirement names, and those that its extras bring."""
-    wanted = Requirement(line)
-    brought = map(Requirement, metadata.requires(wanted.name) or ()) if wanted.extras else ()
-    of_extras = {
-        one.name for one in brought if one.marker and any(one.marker.evaluate({"extra": extra}) for extra in wanted.extras)
-    }
-    return {name.lower() for name in (wanted.name, *of_extras)}
+    return {Requirement(one).name.lower() for one in (line, *colab.brought_by(line))}
 
 
 def code_cells(notebook):
