@@ -44,7 +44,10 @@ def is_free(port: int) -> bool:
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_it_is_gone_when_its_starter_is(tmp_path, ending):
     words = [sys.executable, "-c", PARENT, str(tmp_path / "server.log"), ENDINGS[ending]]
-    parent = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    parent = subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job would ignore it
+    )  # fmt: skip
     child = psutil.Process(int(parent.stdout.readline()))
     assert child.is_running()
     if ending == "killed":

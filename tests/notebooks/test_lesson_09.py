@@ -44,13 +44,18 @@ def after_lesson_04(tmp_path):
     return tmp_path
 
 
+def heed_interrupts() -> None:
+    """What a shell starts in the background ignores SIGINT, and hands that on to its children: undo it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 @pytest.mark.parametrize("moment", ["while it loads", "while it answers"])
 def test_the_server_is_gone_with_the_lesson(after_lesson_04, ending, moment):
     command = [sys.executable, "-m", "helpers", "run", "09", "--profile", "tiny", "--out", str(after_lesson_04)]
     with open(after_lesson_04 / "printed.txt", "w") as printed:
-        runner = subprocess.Popen(command, stdout=printed, stderr=printed, start_new_session=True)
+        runner = subprocess.Popen(command, stdout=printed, stderr=printed, start_new_session=True, preexec_fn=heed_interrupts)
     log = after_lesson_04 / "09_serving" / "server.log"
     wanted = "" if moment == "while it loads" else "POST /v1/chat/completions"
     while not (log.exists() and wanted in log.read_text()):
