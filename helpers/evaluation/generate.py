@@ -11,6 +11,7 @@ from helpers.data import image_key
 from helpers.evaluation.asked import Asked
 from helpers.evaluation.features import KeptFeatures, look, moved, takes_features, together
 from helpers.evaluation.ready import Ready, ReadyPictures, in_batches, padded
+from helpers.evaluation.served import Served
 from helpers.models import SHORT_ANSWER, chat, spare_workers
 
 
@@ -33,6 +34,8 @@ def generate_answers(
     16 and 4 bit, where another batch rounds differently, a tie may fall the other way. The model's mode and the tokenizer's
     padding side are as before afterwards.
     """
+    if isinstance(model, Served):  # which has a processor of its own, and no batches
+        return model.answers(examples, system=system, max_new_tokens=max_new_tokens)
     was_training = model.training
     model.eval()
     asked, answers = Asked.of(examples), [""] * len(examples)

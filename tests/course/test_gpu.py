@@ -161,6 +161,8 @@ def test_the_few_steps_are_parameters_of_the_lessons():
     for name, value in FEW.items():
         assert name in parameters & set(kinds())
         check_value(name, value)
+    many = {name for name, value in load_profile("gpu").items() if type(value) is int and value > 16}
+    assert many - set(FEW) <= {"DESCRIPTION_TOKENS"}, "what a profile has many of, the GPU is asked for few of"
     profile, lesson = chosen(CARD, False)[0]
     assert settings_of(profile, lesson, "folder", "data")["MODEL"] == "folder"
     assert settings_of("tiny", lesson, "folder", "data") == {"DEVICE": "auto"}
