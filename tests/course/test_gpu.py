@@ -59,14 +59,14 @@ def test_the_model_is_made_once_and_whole(tmp_path):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """The command's own report on the CPU: two settings, a training of four steps; ``trl sft`` and lessons are run elsewhere."""
+    """The command's own report on the CPU: two settings, a training of four steps; ``trl sft`` and lessons run elsewhere."""
     folder = tmp_path_factory.mktemp("gpu")
     lesson = chosen_lessons(False, ("gpu",))[0]
     said = {"trainable_parameters": count_parameters("embedded", gpu_check.lesson_lora("embedded")).trainable}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu_check, "run_on_gpu", lambda *given: said)
         patch.setattr(gpu_check, "checked_out", lambda: "a commit")
-        patch.setattr(gpu_check, "measure_trl", lambda *given: 3.0)  # a process of its own; the slow test below starts it
+        patch.setattr(gpu_check, "measure_trl", lambda *given: 3.0)  # a process of its own: the slow test starts it
         few = load_profile("gpu") | {"BATCH_SIZE": 2, "GRADIENT_ACCUMULATION": 1}
         patch.setattr(gpu_check, "load_profile", lambda name: few)
         found = examine_gpu(CPU, folder, "embedded", [lesson], architecture="embedded", settings=SMALL, steps=4)
