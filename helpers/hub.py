@@ -25,7 +25,6 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, constants, get_token, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled  # HTTPError: of the HTTP library that it uses
-from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import filter_repo_objects
 
 DATA_FILES = ("*.parquet",)
@@ -78,16 +77,16 @@ def missing_bytes(name: str, kind: str, patterns: tuple[str, ...]) -> int | None
     if verified_copy(name, kind, patterns):
         return 0
     repository, _, revision = name.partition("@")
+    here = {"repo_type": kind, "revision": revision or None}
     try:
-        listed = HfApi().list_repo_tree(repository, repo_type=kind, revision=revision or None, recursive=True)
-        files = [entry for entry in listed if isinstance(entry, RepoFile)]
+        # In one short question: a listing of pages would be asked for again and again where there is no network.
+        files = HfApi().repo_info(repository, **here, files_metadata=True, timeout=10).siblings or []
     except (OSError, ValueError, HTTPError, OfflineModeIsEnabled):  # the download will say what is wrong, and what to do
         return None
-    wanted = filter_repo_objects(
-        files, allow_patterns=list(patterns), ignore_patterns=_LEFT_OUT[kind], key=lambda file: file.path
-    )
-    here = {"repo_type": kind, "revision": revision or None}
-    return sum(file.size for file in wanted if not isinstance(try_to_load_from_cache(repository, file.path, **here), str))
+    how = {"allow_patterns": list(patterns), "ignore_patterns": _LEFT_OUT[kind]}
+    wanted = filter_repo_objects(files, **how, key=lambda file: file.rfilename)
+    missing = [file for file in wanted if not isinstance(try_to_load_from_cache(repository, file.rfilename, **here), str)]
+    return sum(file.size or 0 for file in missing)
 
 
 def verified_copy(name: str, kind: str, patterns: tuple[str, ...]) -> Path | None:

@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = open_room(
         "site": ("write_report",),
         "times": ("write_times",),
         "doctor": ("examine",),
+        "downloads": ("say_downloads", "to_download"),
         "environment": ("INSTRUCTOR_PYTHON", "PYTHON", "caches", "ensure", "ensure_instructor", "use_caches"),
         "launch": ("TAG", "badges", "readme_badges", "setup_code", "setup_text", "with_readme_badges", "with_setup"),
         "jobs": ("course_address", "job_command", "run_job"),

@@ -58,7 +58,7 @@ def _load(what: str, name: str, **arguments) -> dict:
     from helpers.models import load_model, load_processor
 
     if what == "sizes":
-        from helpers.course.downloads import say_downloads, to_download
+        from helpers.course import say_downloads, to_download
 
         with contextlib.redirect_stdout(io.StringIO()) as said:
             say_downloads(arguments)

@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(401, b"", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
 
     def _revision(self, repository: Repository, *_) -> None:
-        listed = [{"rfilename": file} for file in repository.files]
+        listed = [{"rfilename": name, "size": len(content)} for name, content in repository.files.items()]
         self._json({"id": repository.name, "sha": repository.revision, "siblings": listed, "private": False, "gated": False})
 
     def _tree(self, repository: Repository, folder: str, query: dict, *_) -> None:
