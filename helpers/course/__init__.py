@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = open_room(
         "jobs": ("course_address", "job_command", "run_job"),
         "benchmark": ("bench",),
         "gpu_check": ("use_gpu",),
+        "gpu_times": ("measured_steps", "training_minutes"),
         "secrets": ("redact", "redact_files"),
     },
 )

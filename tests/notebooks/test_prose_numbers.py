@@ -19,8 +19,7 @@ import pytest
 import torch
 from trl import SFTConfig
 
-from helpers.course import find_lessons
-from helpers.course.gpu_times import measured_steps
+from helpers.course import find_lessons, measured_steps
 from helpers.evaluation import bootstrap_interval, judge_answer, relaxed_match
 from helpers.models import PROCESSORS, count_image_tokens, tile_grid
 from helpers.paths import NOTEBOOKS
