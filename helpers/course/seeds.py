@@ -34,21 +34,34 @@ def measure_seeds(
         raise UsageError("the seeds are 0, 1, 2, ...: say how many with --seeds, at least 1")
     if keep and settings:
         raise UsageError("what is kept is measured with the profile's own values: --keep takes no --set")
+    names = [lesson.name for lesson in chosen]
     about = {"commit": _commit(), "machine": _machine(), "profile": profile}
     runs = {}
     for seed in range(seeds):
-        folder = resolve(f"runs/seeds/{profile}-{seed}")
-        shutil.rmtree(folder, ignore_errors=True)  # what an older course left there is no result of this one
         print(f"\nseed {seed}, {seed + 1} of {seeds}")
-        if run([lesson.name for lesson in chosen], profile, settings | {"SEED": seed}, str(folder)):
-            raise RuntimeError(f"seed {seed} failed; its message is above, what the others gave is in {WRITTEN}")
-        runs[seed] = read_results(folder / "results.json")["lessons"]
-        measured = collect(runs, [lesson.name for lesson in chosen]) | about
-        measured["date"] = datetime.now(UTC).isoformat(timespec="seconds")
+        runs[seed] = run_seed(seed, names, settings, about)
+        measured = collect(runs, names) | about | {"date": datetime.now(UTC).isoformat(timespec="seconds")}
         _write(resolve(WRITTEN), measured)
     if keep:
         _write(MEASURED / "seeds.json", measured)
     return measured
+
+
+def run_seed(seed: int, lessons: list[str], settings: dict, about: dict) -> dict:
+    """One seed's figures by lesson. It runs in a fresh folder, unless an earlier call has done the same at the same commit.
+
+    So a command that was interrupted goes on with the seeds that it lacks. RuntimeError if the run fails.
+    """
+    folder = resolve(f"runs/seeds/{about['profile']}-{seed}")
+    done, same = folder / "measured.json", about | {"lessons": lessons, "settings": settings}
+    if done.is_file() and json.loads(done.read_text(encoding="utf-8")) == same and not about["commit"].endswith("+"):
+        print(f"measured already, at this commit: {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)  # what an older course left there is no result of this one
+        if run(lessons, about["profile"], settings | {"SEED": seed}, str(folder)):
+            raise RuntimeError(f"seed {seed} failed; its message is above, what the others gave is in {WRITTEN}")
+        _write(done, same)
+    return read_results(folder / "results.json")["lessons"]
 
 
 def collect(runs: dict[int, dict], lessons: list[str]) -> dict:
