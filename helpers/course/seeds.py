@@ -28,8 +28,6 @@ def measure_seeds(
     """
     chosen = select_lessons(lessons, find_lessons())
     settings = check_parameters(settings or {}, chosen)
-    if without := [lesson.name for lesson in chosen if "SEED" not in lesson.parameters]:
-        raise UsageError(f"{', '.join(without)} takes no SEED: every run would be the same")
     if "SEED" in settings or seeds < 1:
         raise UsageError("the seeds are 0, 1, 2, ...: say how many with --seeds, at least 1")
     if keep and settings:
