@@ -10,4 +10,6 @@ CAUSES = (
     "chosen equal to rejected",
     "contaminated test set",
     "one process instead of two",
+    "reward that was hacked",
+    "groups without a difference",
 )

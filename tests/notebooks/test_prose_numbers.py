@@ -130,12 +130,13 @@ BACKING: dict[str, dict[str, list[Backing]]] = {
         "7": [Source("DPO, arXiv:2305.18290, equation 7: the loss as a difference of two scaled log-ratios")],
     },
     "06_evaluation": _INTERVAL | {"5": [tolerance]},
+    "08_grpo_rewards": {"0": [InCode()], "1": [InCode()], "1.0": [Key("zero_variance_reward")]},
     "bonus_pretrain_tiny_vlm": {"64": [lambda: count_image_tokens(512, 512, "embedded").image_tokens]},
 }  # fmt: skip
 
 LESSONS = {lesson.name: lesson for lesson in find_lessons()}
 # Not figures: code, formulas' subscripts, addresses, lessons by number ("lesson 04", "(05)"), a model's name that has a space.
-_NO_FIGURES = r"```.*?```|`[^`]*`|https?://\S+|arXiv:[\d.]+|\b0[0-7]\b(?!\.\d)|\bIdefics \d|\*\*Further reading:\*\*.*\Z"
+_NO_FIGURES = r"```.*?```|`[^`]*`|https?://\S+|arXiv:[\d.]+|\b0[0-9]\b(?!\.\d)|\bIdefics \d|\*\*Further reading:\*\*.*\Z"
 # A digit that belongs to a word is part of a name: SmolVLM2-2.2B, 4-bit, NF4.
 _FIGURE = re.compile(r"(?<![\w.,-])\d[\d,]*(?:\.\d+)?(?![\w]|-[A-Za-z])")
 
