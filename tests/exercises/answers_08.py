@@ -35,7 +35,7 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
     "q2": [
         ({"nothing_learnt": 1 - 0.9**8 - 0.1**8}, "the share that teaches something"),
         ({"nothing_learnt": 0.9}, "all eight have to be"),
-        ({"nothing_learnt": 0.0}, "all wrong is another"),
+        ({"nothing_learnt": 0.1**8}, "all wrong is another"),
     ],
     "q3": [
         (

@@ -311,8 +311,15 @@ def test_the_runs_show_what_they_are_diagnosed_with():
     seen = {picture for picture, _ in wigeon.facts["training_rows"]}
     assert sum(picture in seen for picture, _ in wigeon.facts["test_rows"]) >= len(wigeon.facts["test_rows"]) / 2
     assert len(avocet.log) * avocet.facts["per_device_train_batch_size"] == avocet.facts["rows"]
+    jackdaw, shrike = map(read_run, ("jackdaw", "shrike"))
+    assert jackdaw.log["reward"].iloc[-1] > jackdaw.log["reward"].iloc[0] + 0.1
+    assert jackdaw.log["completions/clipped_ratio"].iloc[-1] > 0.5
+    assert jackdaw.facts["accuracy_after"] <= jackdaw.facts["accuracy_before"] / 3
+    assert {*shrike.log["reward"], *shrike.log["grad_norm"], *shrike.log["loss"]} == {0.0}
+    assert {*shrike.log["frac_reward_zero_std"]} == {1.0}
+    assert all(said.startswith(" ") for said, _ in shrike.facts["answers"])
     assert {run.stem for run in RUNS.glob("*.json")} == {
-        "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet",
+        "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet", "jackdaw", "shrike",
     }  # fmt: skip
 
 
