@@ -12,4 +12,6 @@ CAUSES = (
     "one process instead of two",
     "reward that was hacked",
     "groups without a difference",
+    "another prompt than in training",
+    "the base model is served",
 )
