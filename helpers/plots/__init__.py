@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = open_room(
         "preferences": ("plot_kinds", "plot_preference_curves", "preference_curves_in_words"),
         "rewards": ("plot_reward_curves", "reward_curves_in_words"),
         "evaluation": ("plot_models_by_kind", "plot_looks"),
-        "scaling": ("plot_same_losses",),
+        "scaling": ("plot_same_losses", "plot_waiting"),
         "serving": ("plot_differences", "plot_requests"),
     },
 )
