@@ -1,4 +1,4 @@
-"""The course's commands: ``python -m helpers {setup,course,run,check,ask,doctor,times,bench,gpu}``."""
+"""The course's commands: ``python -m helpers {setup,course,run,seeds,check,ask,doctor,times,bench,gpu}``."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--profile", default=profile, help=f"auto, tiny, t4 or gpu (default: {profile})")
         sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
         sub.add_argument("--out", help="folder for everything the run writes (default: runs/<profile>)")
+    sub = command("seeds", _seeds, "train and judge lessons over several seeds into runs/seeds.json")
+    sub.add_argument("--seeds", type=int, default=5, help="how many, from 0 on (default: 5)")
+    sub.add_argument("--lessons", default="04,05", help="names or numbers with commas between (default: 04,05)")
+    sub.add_argument("--profile", default="tiny", help="tiny, t4 or gpu (default: tiny)")
+    sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
+    sub.add_argument("--keep", action="store_true", help="and into notebooks/measured/seeds.json, which is committed")
     sub = command("check", _check, "say row by row what a training on your data would really see")
     sub.add_argument("source", help="embedded, a folder with questions.csv, parquet files, or a hub id")
     sub.add_argument("--as", dest="kind", choices=("questions", "preferences"), help="default: by the columns")
@@ -73,17 +79,42 @@ def _course(options) -> int:
 
 def _run(options) -> int:
     environment.use_caches()  # before the libraries read them
-    from helpers.course import UsageError, read_value, run
+    from helpers.course import UsageError, run
 
     try:
-        pairs = [pair.partition("=") for pair in options.set]
-        for name, equals, _ in pairs:
-            if not (name and equals):
-                raise UsageError(f"--set {name!r}: it is --set NAME=VALUE")
-        return run(options.lessons, options.profile, {name: read_value(name, value) for name, _, value in pairs}, options.out)
+        return run(options.lessons, options.profile, _settings(options.set), options.out)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _settings(pairs: list[str]) -> dict:
+    """What ``--set`` says, by name. UsageError for what is no NAME=VALUE."""
+    from helpers.course import UsageError, read_value
+
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--set {name!r}: it is --set NAME=VALUE")
+        settings[name] = read_value(name, value)
+    return settings
+
+
+def _seeds(options) -> int:
+    environment.use_caches()
+    from helpers.course import UsageError, measure_seeds
+
+    lessons = [name.strip() for name in options.lessons.split(",")]
+    try:
+        measure_seeds(lessons, options.seeds, _settings(options.set), profile=options.profile, keep=options.keep)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _quietly() -> None:

@@ -15,7 +15,8 @@ FEW = {
     "RANK_STEPS": 2, "RANK_QUESTIONS": 8, "PRECISION_QUESTIONS": 8, "STEP_EXAMPLES": 2, "DPO_STEPS": 4, "N_PAIRS": 32,
     "N_PRACTICE": 8, "N_TEST_PAIRS": 8, "CLINIC_STEPS": 2, "N_CLINIC": 4, "JUDGE_QUESTIONS": 16, "JUDGE_PAIRS": 8,
     "DESCRIBED_CHARTS": 2, "COMPARE_STEPS": 2, "COMPARE_QUESTIONS": 8, "COMPARE_LOOKS": 2, "SMALL_DATA": 8,
-    "SCALING_STEPS": 4, "SERVED_QUESTIONS": 4, "LOAD_QUESTIONS": 2,
+    "SCALING_STEPS": 4, "SERVED_QUESTIONS": 4, "LOAD_QUESTIONS": 2, "START_QUESTIONS": 16, "START_STEPS": 2, "GRPO_STEPS": 2,
+    "GROUPS": 2, "HACK_STEPS": 1,
 }  # fmt: skip
 _LEAST_GAIN = 0.4  # on a CPU 0.6, on an H200 in bfloat16 too: less would mean that something is broken
 SHORT = (("gpu", "04"), ("gpu", "05"), ("t4", "04"), ("tiny", "04"))  # ten minutes' worth of profiles and lessons

@@ -10,6 +10,8 @@ CAUSES = (
     "chosen equal to rejected",
     "contaminated test set",
     "one process instead of two",
+    "reward that was hacked",
+    "groups without a difference",
     "another prompt than in training",
     "the base model is served",
 )

@@ -1,8 +1,8 @@
 """Drawing: plain values and the results of other rooms go in; matplotlib figures come out, and ``show`` displays them.
 
-One module a subject: pictures, memory, LoRA, preferences, evaluation, scaling, serving; the label mask, which shows the
-tokens that are trained on. Colours are Okabe and Ito's, told apart by colour-blind readers, with marks and hatches beside
-them; every figure is shown with an alt text.
+One module a subject: pictures, memory, LoRA, preferences, rewards, evaluation, scaling, serving; the label mask, which
+shows the tokens that are trained on. Colours are Okabe and Ito's, told apart by colour-blind readers, with marks and
+hatches beside them; every figure is shown with an alt text.
 """
 
 from helpers import open_room
@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = open_room(
         "memory": ("plot_fit_map", "plot_levels", "plot_precisions"),
         "lora": ("plot_components", "plot_ranks"),
         "preferences": ("plot_kinds", "plot_preference_curves", "preference_curves_in_words"),
+        "rewards": ("plot_reward_curves", "reward_curves_in_words"),
         "evaluation": ("plot_models_by_kind", "plot_looks"),
         "scaling": ("plot_same_losses", "plot_waiting"),
         "serving": ("plot_differences", "plot_requests"),

@@ -312,10 +312,20 @@ def test_the_runs_show_what_they_are_diagnosed_with():
     seen = {picture for picture, _ in wigeon.facts["training_rows"]}
     assert sum(picture in seen for picture, _ in wigeon.facts["test_rows"]) >= len(wigeon.facts["test_rows"]) / 2
     assert len(avocet.log) * avocet.facts["per_device_train_batch_size"] == avocet.facts["rows"]
+    jackdaw, shrike = map(read_run, ("jackdaw", "shrike"))
+    assert jackdaw.log["reward"].iloc[-1] > jackdaw.log["reward"].iloc[0] + 0.1
+    assert jackdaw.log["completions/clipped_ratio"].iloc[-1] > 0.5
+    assert jackdaw.facts["accuracy_after"] <= jackdaw.facts["accuracy_before"] / 3
+    assert {*shrike.log["reward"], *shrike.log["grad_norm"], *shrike.log["loss"]} == {0.0}
+    assert {*shrike.log["frac_reward_zero_std"]} == {1.0}
+    said_right = [said for said, label in shrike.facts["answers"] if said.strip().lower() == label.lower()]
+    assert said_right
+    assert all(said.startswith(" ") for said in said_right)
     assert list(turnstone.log["service"]) == list(turnstone.log["base"]) != list(turnstone.log["notebook"])
     assert turnstone.facts["accuracy_service"] < turnstone.facts["accuracy_notebook"] - 0.3
     assert {run.stem for run in RUNS.glob("*.json")} == {
         "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet", "turnstone",
+        "jackdaw", "shrike",
     }  # fmt: skip
 
 

@@ -25,11 +25,12 @@ environment.CACHE = Path(sys.argv[1])
 from helpers.__main__ import main
 raise SystemExit(main(sys.argv[2:]))
 """
-LESSONS = ("04", "05", "09")
+LESSONS = ("04", "05", "08", "09")
 SMALL = {  # what a few steps on the CPU need; everything else is the profile's
     "DEVICE": "cpu", "MAX_STEPS": 2, "EVAL_STEPS": 1, "N_TRAIN": 16, "N_VAL": 4, "N_TEST": 8,
     "DPO_STEPS": 2, "N_PAIRS": 8, "N_TEST_PAIRS": 8, "CLINIC_STEPS": 1, "N_CLINIC": 4,
-    "SERVED_QUESTIONS": 4, "LOAD_QUESTIONS": 2, "DESCRIBED_CHARTS": 2, "DESCRIPTION_TOKENS": 8,
+    "START_QUESTIONS": 8, "START_STEPS": 2, "GRPO_STEPS": 2, "GROUPS": 2, "HACK_STEPS": 1, "DESCRIBED_CHARTS": 2,
+    "SERVED_QUESTIONS": 4, "LOAD_QUESTIONS": 2, "DESCRIPTION_TOKENS": 8,
 }  # fmt: skip
 
 

@@ -144,6 +144,7 @@ BACKING: dict[str, dict[str, list[Backing]]] = {
     },
     "06_evaluation": _INTERVAL | {"5": [tolerance]},
     "07_scaling_out": {"20": [InCode()]},
+    "08_grpo_rewards": {"0": [InCode()], "1": [InCode()], "1.0": [Key("zero_variance_reward")]},
     "bonus_pretrain_tiny_vlm": {"64": [lambda: count_image_tokens(512, 512, "embedded").image_tokens]},
 }  # fmt: skip
 
