@@ -6,6 +6,7 @@ repeats the lesson's own steps on batches that are in its memory already, so tha
 """
 
 import re
+import sys
 import time
 from dataclasses import dataclass
 from itertools import islice
@@ -153,5 +154,7 @@ def measure_trl(plan: Plan, rows: Dataset, folder: Path) -> float:
     )  # fmt: skip
     lora = lesson_lora(plan.model, plan.values["LORA_RANK"])
     settings = write_settings(folder / "sft.yaml", command_settings(config, lora, plan.model, folder / "data"))
-    printed = run_command("trl", "sft", "--config", settings, HF_HUB_OFFLINE="1")
+    # By the interpreter: where packages lie in a folder of their own, there is no program called trl.
+    program = (Path(sys.executable).name, "-c", "from trl.cli import main; main()")
+    printed = run_command(*program, "sft", "--config", settings, HF_HUB_OFFLINE="1")
     return float(re.findall(r"'train_samples_per_second': '?([\d.]+)", printed)[-1])
