@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 PROFILES = NOTEBOOKS / "profiles"
+MEASURED = NOTEBOOKS / "measured" / "results.json"  # of the README's run
 EMBEDDED = ROOT / "helpers" / "embedded"
 EMBEDDED_MODEL = EMBEDDED / "tiny_smolvlm"
 EMBEDDED_CHARTQA = EMBEDDED / "chartqa_mini"
