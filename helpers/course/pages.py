@@ -10,10 +10,10 @@ import nbformat
 from helpers.course.measured_in import measuring_cells
 from helpers.paths import ROOT
 
-_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+# A link, or code, in which there is none; a link may have code in its words.
+_LINK = re.compile(r"^```.*?^```|(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _BADGE = re.compile(r"\[!\[([^\]]*)\]\(https?://[^)]*\)\]\((https?://[^)]*)\)")
 _STYLE_OF_NOTHING = re.compile(r"<style type=\"text/css\">\s*</style>\s*|<style scoped>.*?</style>\s*", re.DOTALL)
-_FENCE = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
 
 
 @dataclass
@@ -30,14 +30,11 @@ class Links:
 
     def rewrite(self, text: str, page: str) -> str:
         """``text`` of the page at path ``page`` with its links as the book needs them; code stays as it is."""
-        parts = _FENCE.split(_BADGE.sub(r"[\1](\2)", text))
-        return "".join(
-            part if at % 2 else _LINK.sub(lambda found: self._link(found, page), part) for at, part in enumerate(parts)
-        )
+        return _LINK.sub(lambda found: self._link(found, page), _BADGE.sub(r"[\1](\2)", text))
 
     def _link(self, found: re.Match, page: str) -> str:
         picture, words, target = found.groups()
-        if "://" in target or target.startswith(("#", "mailto:")) or picture:
+        if target is None or picture or "://" in target or target.startswith(("#", "mailto:")):
             return found[0]
         path, _, anchor = target.partition("#")
         inside = Path(os.path.normpath(Path(page).parent / path)).as_posix()
