@@ -52,7 +52,9 @@ def ensure() -> None:
             shutil.rmtree(VENV, ignore_errors=True)
             if not steps.run([sys.executable, "-m", "venv", str(VENV)]):
                 shutil.rmtree(VENV, ignore_errors=True)
-                raise SystemExit("this Python can't make a virtual environment. On Debian or Ubuntu: sudo apt install python3-venv")
+                raise SystemExit(
+                    "this Python can't make a virtual environment. On Debian or Ubuntu: sudo apt install python3-venv"
+                )
         by = _install(steps, index)
     _STAMP.write_text(wanted)
     seconds = time.monotonic() - began
@@ -70,7 +72,9 @@ def _outlook(index: str) -> str:
         return line
     if index or sys.platform != "linux":  # that was Linux, with CUDA's libraries
         return f"{line}; Linux with CUDA's libraries takes {before['bytes'] / 1e9:.1f} GB, this takes less"
-    line += f": {before['bytes'] / 1e9:.1f} GB on disk, the cache included; it took {before['seconds']:.0f} s in the README's run"
+    line += (
+        f": {before['bytes'] / 1e9:.1f} GB on disk, the cache included; it took {before['seconds']:.0f} s in the README's run"
+    )
     free = shutil.disk_usage(ROOT).free
     return f"{line}\nonly {free / 1e9:.1f} GB are free here" if free < before["bytes"] and not VENV.exists() else line
 

@@ -21,7 +21,8 @@ _ROWS = (
     ("04_sft_chartqa", "relaxed accuracy on {test_questions} unseen questions, before and after fine-tuning",
      "{base_relaxed_accuracy:.2f}, {sft_relaxed_accuracy:.2f}"),
     ("04_sft_chartqa", "the same, each question with another question's chart", "{blind_relaxed_accuracy:.2f}"),
-    ("04_sft_chartqa", "training time; parameters trained", "{train_seconds:.0f} s; {trainable_parameters:,} of {total_parameters:,}"),
+    ("04_sft_chartqa", "training time; parameters trained",
+     "{train_seconds:.0f} s; {trainable_parameters:,} of {total_parameters:,}"),
     ("05_dpo_preferences", "answers that a judge who knows the truth prefers, before and after DPO",
      "{sft_win_rate:.0%}, {dpo_win_rate:.0%}"),
     ("03_batch_size_memory", "worst error of the dry run, against tensors measured alive", "{dry_run_worst_error:.2%}"),
@@ -79,8 +80,9 @@ def _block(measured: dict) -> str:
             rows.append(f"| {title} | {what.format_map(figures)} | {figure.format_map(figures)} |")
     total, setup = sum(measured["seconds"].values()), measured["setup"]
     words = (
-        f"Measured on {measured['date']} at commit `{measured['commit'][:7]}`, on {measured['machine']}: all lessons in "
-        f"{spell(total)}; the set-up before that took {spell(setup['seconds'])} and {setup['bytes'] / 1e9:.1f} GB, its cache included."
+        f"Measured on {measured['date']} at commit `{measured['commit'][:7]}`, on {measured['machine']}: all lessons in\n"
+        f"{spell(total)}; the set-up before that took {spell(setup['seconds'])} and {setup['bytes'] / 1e9:.1f} GB, its cache "
+        "included."
     )
     return "\n".join(["| lesson | measured | figure |", "|---|---|---|", *rows, "", words])
 

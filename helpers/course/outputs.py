@@ -1,4 +1,4 @@
-"""What a run prints along the way, as a reader wants it afterwards: of each bar one closing line, of the libraries' chatter nothing."""
+"""What a run prints along the way, as a reader wants it afterwards: of each bar one closing line, of chatter nothing."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""Executed notebooks and the repository's own texts as pages of the book: links, badges, alt texts, tables, and the lesson's figures."""
+"""Executed notebooks and the repository's own texts as pages of the book: links, alt texts, tables, and the figures."""
 
 import os
 import re
@@ -13,12 +13,12 @@ from helpers.paths import ROOT
 # A link, or code, in which there is none; a link may have code in its words.
 _LINK = re.compile(r"^```.*?^```|(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _BADGE = re.compile(r"\[!\[([^\]]*)\]\(https?://[^)]*\)\]\((https?://[^)]*)\)")
-_STYLE_OF_NOTHING = re.compile(r"<style type=\"text/css\">\s*</style>\s*|<style scoped>.*?</style>\s*", re.DOTALL)
+_STYLE = re.compile(r'<style type="text/css">\s*</style>\s*|<style scoped>.*?</style>\s*', re.DOTALL)
 
 
 @dataclass
 class Links:
-    """Where a link of a page leads. ``pages``: paths in the repository that the book has; ``address``: of the repository, or "".
+    """Where a link of a page leads. ``pages``: paths that the book has; ``address``: of the repository, or "".
 
     What is neither goes to the repository, or, without an address, into the book as a file to download: ``files`` collects
     those, to be copied below ``sources/``.
@@ -112,7 +112,7 @@ def _alt(output: nbformat.NotebookNode) -> str:
 
 def _themed(page: str) -> str:
     """A table of pandas without its own style, under the class that the theme knows."""
-    page = _STYLE_OF_NOTHING.sub("", page).replace(' border="1"', "")
+    page = _STYLE.sub("", page).replace(' border="1"', "")
     page = re.sub(r'<table id="(\w+)">', r'<table id="\1" class="dataframe">', page)
     return re.sub(r"<th([^>]*)>(?:&nbsp;|\s*)</th>", r"<td\1></td>", page)  # a header without words heads nothing
 
@@ -131,4 +131,6 @@ def _table(figures: dict, measured: dict[str, int]) -> str:
 
 def number(value: float | int | str) -> str:
     """A figure as a table shows it."""
-    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value.replace("|", "\\|")
+    return (
+        f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value.replace("|", "\\|")
+    )

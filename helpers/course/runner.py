@@ -63,7 +63,7 @@ def announce(order: list[Lesson], out_folder: Path, profile: str) -> None:
     times, where = expected_seconds([lesson.name for lesson in order], out_folder, profile)
     took = f"; {where}: {spell(sum(times.values()))}" if times else ""
     print(f"{len(order)} lesson{'s' * (len(order) > 1)}{took}\n  {names}")
-    print(f"meanwhile: notebooks/ has what is running (`make lab` opens it); an executed lesson appears in {out_folder} when it ends")
+    print(f"meanwhile: notebooks/ has what is running (`make lab` opens it); executed lessons appear in {out_folder}")
 
 
 def publish(out_folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Run the set-up's programs: their words go to a log, a person sees one line that says it is alive. Needs nothing but Python."""
+"""Run the set-up's programs: their words go to a log, a person sees one line that moves. Needs nothing but Python."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Steps:
 
     def __enter__(self) -> Steps:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self.log, "w", encoding="utf-8")  # noqa: SIM115 (closed in __exit__)
+        self._file = open(self.log, "w", encoding="utf-8")
         return self
 
     def __exit__(self, *_) -> None:

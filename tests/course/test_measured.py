@@ -9,7 +9,7 @@ import pytest
 from helpers.course import expected_seconds, find_lessons, keep_measured, lesson_seconds, measured, read_measured, with_measured
 
 TEXT = measured.README.read_text(encoding="utf-8")
-# Numbers in the README's own words that are not measured: versions, sizes of the profiles, the split, the two formulas of names.
+# Numbers in the README's own words that are not measured: versions, the profiles' GPUs, the split, the licence.
 TYPED = {"3.11", "3.12", "3.13", "2.2", "80/10/10", "2.0", "16 GB", "24 GB"}
 
 

@@ -25,9 +25,10 @@ def stderr(*pieces):
          "answering: 4 questions in 6 s\n"),
         (["\rdry runs:  25%|██▌  | 1/4 [00:16<00:48, 16.06s/method]"], "dry runs: 1 methods in 16 s\n"),
         (["\rMap: 100%|██| 2560/2560 [01:05<00:00, 29456.81 examples/s]"], "Map: 2560 examples in 1 min 5 s\n"),
-        (["\rGenerating train split: 760 examples [00:09, 141.55 examples/s]"], "Generating train split: 760 examples in 9 s\n"),
+        (["\rGenerating train split: 760 examples [00:09, 14 examples/s]"], "Generating train split: 760 examples in 9 s\n"),
         (["\rsteps: 100%|██| 1.2k/1.2k [1:00:01<00:00, 3.1it/s]"], "steps: 1.2k steps in 1 h 0 min\n"),
-        (["\ra: 100%|█| 3/3 [00:05<00:00, 1it/s]\n", "\ra: 100%|█| 3/3 [00:03<00:00, 1it/s]\n"], "a: 3 steps in 5 s\na: 3 steps in 3 s\n"),
+        (["\ra: 100%|█| 3/3 [00:05<00:00, 1it/s]\n", "\ra: 100%|█| 3/3 [00:03<00:00, 1it/s]\n"],
+         "a: 3 steps in 5 s\na: 3 steps in 3 s\n"),
     ],
 )  # fmt: skip
 def test_a_bar_leaves_one_line(pieces, line):
@@ -53,7 +54,10 @@ def test_what_was_said_on_stderr_is_handed_back_and_what_was_printed_stays_in_or
 
 @pytest.mark.parametrize(
     ("state", "line"),
-    [("32/32 00:07, Epoch 1/1", "32 steps in 7 s"), ("13/20 00:01 &lt; 00:01, 6.62 it/s, Epoch 0.60/1", "13 of 20 steps in 1 s")],
+    [
+        ("32/32 00:07, Epoch 1/1", "32 steps in 7 s"),
+        ("13/20 00:01 &lt; 00:01, 6.62 it/s, Epoch 0.60/1", "13 of 20 steps in 1 s"),
+    ],
 )
 def test_the_trainers_bar_is_a_line_above_its_table(state, line):
     page = f"<div>\n <progress value='32' max='32' style='x'></progress>\n [{state}]\n </div><table><tr><td>1</td></tr></table>"

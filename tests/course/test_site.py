@@ -4,7 +4,16 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from helpers.course import Links, SiteError, build_site, lesson_page, measuring_cells, repository_address, site, write_contact_sheet
+from helpers.course import (
+    Links,
+    SiteError,
+    build_site,
+    lesson_page,
+    measuring_cells,
+    repository_address,
+    site,
+    write_contact_sheet,
+)
 from helpers.paths import ROOT
 from tests.site.example_run import picture
 
@@ -23,7 +32,11 @@ def links(address=""):
         ("[the `law`](../LICENSE)", "{download}`the law <../sources/LICENSE>`", f"[the `law`]({ADDRESS}/blob/main/LICENSE)"),
         ("[all](../tests)", "all", f"[all]({ADDRESS}/blob/main/tests)"),
         ("`[a](../LICENSE)`", "`[a](../LICENSE)`", "`[a](../LICENSE)`"),
-        ("[![Open in X](https://x.org/b.svg)](https://x.org/y)", "[Open in X](https://x.org/y)", "[Open in X](https://x.org/y)"),
+        (
+            "[![Open in X](https://x.org/b.svg)](https://x.org/y)",
+            "[Open in X](https://x.org/y)",
+            "[Open in X](https://x.org/y)",
+        ),
     ],
 )
 def test_links_hold_with_and_without_an_address(text, here, there):
@@ -39,11 +52,16 @@ def test_a_link_to_nothing_is_an_error():
 def test_each_picture_keeps_its_alt_text_and_tables_lose_their_own_style():
     table = '<style type="text/css">\n</style>\n<table id="T_1"><tr><th class="blank">&nbsp;</th><th>a</th></tr></table>'
     cell = new_code_cell("draw()", outputs=[picture(), new_output("display_data", {"text/html": table}), picture()])
-    page = lesson_page(new_notebook(cells=[new_markdown_cell("# T"), cell]), "notebooks/04_sft_chartqa.ipynb", links(), "Run.", {})
+    page = lesson_page(
+        new_notebook(cells=[new_markdown_cell("# T"), cell]), "notebooks/04_sft_chartqa.ipynb", links(), "Run.", {}
+    )
     first, second = page.cells[1:]
     assert [one.metadata["mystnb"]["image"]["alt"][:12] for one in (first, second)] == ["A line that "] * 2
     assert (second.source, second.metadata["tags"]) == ("", ["remove-input"])
-    assert first.outputs[1].data["text/html"] == '<table id="T_1" class="dataframe"><tr><td class="blank"></td><th>a</th></tr></table>'
+    assert (
+        first.outputs[1].data["text/html"]
+        == '<table id="T_1" class="dataframe"><tr><td class="blank"></td><th>a</th></tr></table>'
+    )
 
 
 def test_a_figure_is_traced_to_the_cell_that_measured_it():
@@ -51,7 +69,10 @@ def test_a_figure_is_traced_to_the_cell_that_measured_it():
         new_code_cell("accuracy = 0.5"),
         new_code_cell("rows = [{'p': 'nf4', 'bytes': 4}]\nfor row in rows:\n    print(row)"),
         new_code_cell("accuracy = measure()\nunused = accuracy"),
-        new_code_cell("figures = {'accuracy': accuracy, 'typed': 3}\nfor row in rows:\n    figures |= {f\"bytes_{row['p']}\": row['bytes']}\nrecord(figures)"),
+        new_code_cell(
+            "figures = {'accuracy': accuracy, 'typed': 3}\n"
+            "for row in rows:\n    figures |= {f\"bytes_{row['p']}\": row['bytes']}\nrecord(figures)"
+        ),
     ]  # fmt: skip
     found = measuring_cells(new_notebook(cells=cells), {"accuracy": 1, "bytes_nf4": 4, "typed": 3})
     assert found == {"accuracy": 2, "bytes_nf4": 1, "typed": 3}

@@ -1,4 +1,4 @@
-"""A run's folder as the runner leaves it, made in a second: the real lessons with outputs of every kind, none of them executed."""
+"""A run's folder as the runner leaves it, made in a second: the real lessons with outputs of every kind, none executed."""
 
 import base64
 import io

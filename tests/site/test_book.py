@@ -1,4 +1,4 @@
-"""The book in a real browser: the front page, lesson 04 and an exercise; with COURSE_BOOK=runs/tiny/site every page of that one."""
+"""The book in a real browser: front page, lesson 04, an exercise; with COURSE_BOOK=runs/tiny/site every page of that one."""
 
 import os
 import re
@@ -149,7 +149,9 @@ def test_no_link_of_any_page_is_broken_or_leads_to_the_network_for_a_part_of_it(
             if parts.scheme or parts.netloc:
                 continue
             leads = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            there = leads.exists() and (leads not in seen or not parts.fragment or unquote(parts.fragment) in seen[leads].anchors)
+            there = leads.exists() and (
+                leads not in seen or not parts.fragment or unquote(parts.fragment) in seen[leads].anchors
+            )
             broken += [] if there else [f"{path.relative_to(book.resolve())}: {target}"]
     assert not broken
     assert all(alt.strip() for page in seen.values() for alt in page.alts)

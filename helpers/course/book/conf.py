@@ -32,12 +32,20 @@ html_theme_options = {
     "show_toc_level": 2,
 }
 if REPOSITORY:
-    html_theme_options |= {"repository_url": REPOSITORY, "repository_branch": "main", "path_to_docs": "", "use_repository_button": True}
+    html_theme_options |= {
+        "repository_url": REPOSITORY,
+        "repository_branch": "main",
+        "path_to_docs": "",
+        "use_repository_button": True,
+    }
     html_theme_options["use_source_button"] = True
 if REPOSITORY.startswith("https://github.com/"):
-    html_theme_options["launch_buttons"] = {"colab_url": "https://colab.research.google.com", "notebook_interface": "jupyterlab"}
+    html_theme_options["launch_buttons"] = {
+        "colab_url": "https://colab.research.google.com",
+        "notebook_interface": "jupyterlab",
+    }
 
-# MathJax and its one font, from _static/mathjax. What a screen reader says of a formula needs the worker and its English rules, which are there too.
+# MathJax and its one font, from _static/mathjax, with the rules for what a screen reader says of a formula.
 mathjax_path = "mathjax/tex-chtml.js"
 mathjax4_config = {
     "loader": {"paths": {"fonts": "[mathjax]/fonts"}},
