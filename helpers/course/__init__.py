@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = open_room(
         "measured": ("keep_measured", "with_measured"),
         "doctor": ("examine",),
         "environment": ("INSTRUCTOR_PYTHON", "PYTHON", "caches", "ensure", "ensure_instructor", "use_caches"),
+        "steps": ("Steps", "size_of"),
         "launch": ("TAG", "badges", "readme_badges", "setup_code", "setup_text", "with_readme_badges", "with_setup"),
         "jobs": ("course_address", "job_command", "run_job"),
         "benchmark": ("bench",),
