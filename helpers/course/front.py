@@ -138,9 +138,8 @@ def front_page(folder: Path, source: Path, lessons: dict[str, nbformat.NotebookN
         if name == "04_sft_chartqa":  # its last plot is the eight charts, before and after
             picture = _picture(source, f"{name}_charts", plots[-1])
             shown = plots[-2] if len(plots) > 1 else shown
-        cards.append(
-            f":::{{container}} plot\n**[{title.split(':')[0]}](notebooks/{name}.ipynb)**\n\n{_picture(source, name, shown)}\n:::"
-        )
+        short = f"[{title.split(':')[0]}](notebooks/{name}.ipynb)"
+        cards.append(f":::{{container}} plot\n**{short}**\n\n{_picture(source, name, shown)}\n:::")
     return _FRONT.format(
         facts=run_facts(results["environment"], sum(times.values())), picture=picture, rows="\n".join(rows),
         cards="\n".join(cards), address=address,
