@@ -64,7 +64,7 @@ def page(address):
 
 def run_all(page, address: str, path: Path, folder: Path) -> dict:
     """Open a notebook, run all cells through the menu, save; what is then in its file."""
-    page.goto(f"{address}/lab/tree/{path.relative_to(folder).as_posix()}")
+    page.goto(f"{address}/lab/tree/{path.relative_to(folder).as_posix()}?reset")  # no notebook of before beside it
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
     page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
     page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()

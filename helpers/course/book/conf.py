@@ -17,6 +17,7 @@ nb_output_stderr = "remove"
 nb_merge_streams = True
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+myst_update_mathjax = False  # mathjax_config.js has what it would set
 
 html_theme = "sphinx_book_theme"
 html_static_path = ["_static"]
@@ -47,10 +48,7 @@ if REPOSITORY.startswith("https://github.com/"):
 
 # MathJax and its one font, from _static/mathjax, with the rules for what a screen reader says of a formula.
 mathjax_path = "mathjax/tex-chtml.js"
-mathjax4_config = {
-    "loader": {"paths": {"fonts": "[mathjax]/fonts"}},
-    "options": {"enableMenu": False},
-}
+mathjax_config_path = "mathjax_config.js"
 
 
 def setup(app):
