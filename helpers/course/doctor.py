@@ -62,13 +62,15 @@ def _versions() -> Iterator[tuple[str, str]]:
 def _machine() -> Iterator[tuple[str, str]]:
     import psutil
 
-    from helpers.models import choose_precision, detect
+    from helpers.models import MACS_GPU, choose_precision, detect, has_macs_gpu
 
     hardware = detect()
     precision, reason = choose_precision("auto", hardware)
     memory = psutil.virtual_memory()
     yield "device", f"{hardware.device}: {hardware.name}"
     yield "device memory", f"{hardware.memory_bytes / 1e9:.1f} GB"
+    if has_macs_gpu():
+        yield "a Mac's GPU", MACS_GPU
     yield "precision", f"{precision} ({reason})"
     yield "main memory", f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free"
     yield "disk", f"{shutil.disk_usage(ROOT).free / 1e9:.1f} GB free where the course is"

@@ -24,7 +24,7 @@ from helpers.data import (
     survey_rows,
 )
 from helpers.evaluation.metrics import relaxed_match
-from helpers.models import SHORT_ANSWER
+from helpers.models import SHORT_ANSWER, image_token_id
 from helpers.training import token_kinds
 
 _SHOWN = 20  # problems in the text; the others are counted
@@ -100,9 +100,9 @@ def check_dataset(source: str | Path, processor: ProcessorMixin | None = None, *
 
 def _own_placeholder(text: str, processor: ProcessorMixin | None) -> str | None:
     """The processor's own image token in a text asks for a picture that isn't there."""
-    tokens = {getattr(processor, name, None) for name in ("image_token", "video_token", "boi_token", "fake_image_token")} - {
-        None
-    }
+    holders = processor, getattr(processor, "tokenizer", None)  # on Gemma 3 the token that is filled is the tokenizer's
+    names = "image_token", "video_token", "boi_token", "fake_image_token"
+    tokens = {getattr(holder, name, None) for holder in holders for name in names} - {None}
     found = next((token for token in tokens if str(token) in text), None)
     return None if found is None else f"the text has the model's placeholder {found} in it: remove it"
 
@@ -160,7 +160,7 @@ def _tokens(splits: list[Surveyed], processor: ProcessorMixin, report: DataRepor
     rows = max((split.rows for split in splits), key=len)
     largest = np.argsort([-width * height for width, height in _sizes(rows)], kind="stable")
     picked = sorted({*largest[: _LOOKED_AT // 2].tolist(), *range(min(len(rows), _LOOKED_AT // 2))})
-    image_token = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
+    image_token = image_token_id(processor)
     lengths, images, masks = [], [], []
     for at in picked:
         ids, labels = _collated(rows[at], processor)

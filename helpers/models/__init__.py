@@ -1,8 +1,8 @@
 """From a model's name to something that answers: names and folders go in; models, processors and configs come out.
 
 Loads a model and its processor, quantized if asked; opens released architectures as configs without weights; counts the
-tiles and image tokens of a picture (transformers' image processors, step by step); says what this machine's hardware can
-compute in; finds a model's vision tower and text model; and holds the instructions that every question is asked with.
+tiles and image tokens of a picture, by the family's rule or by looking at what its processor does; says what this machine's
+hardware can compute in; finds a model's vision tower and text model; and holds the instructions of every question.
 """
 
 from helpers import open_room
@@ -13,8 +13,10 @@ __getattr__, __dir__, __all__ = open_room(
         "load": ("MODEL_FILES", "QUANTIZATIONS", "download", "load_model", "load_processor", "locate", "quantization_config"),
         "architectures": ("ARCHITECTURES", "COMPONENTS", "component_of", "load_config", "meta_model"),
         "names": ("find_model", "unknown_model"),
-        "hardware": ("Hardware", "choose_precision", "choose_profile", "detect"),
-        "image_tokens": ("PROCESSORS", "ImageTokens", "count_image_tokens", "tile_grid"),
+        "hardware": ("MACS_GPU", "Hardware", "choose_precision", "choose_profile", "detect", "has_macs_gpu"),
+        "image_tokens": ("ImageTokens", "count_image_tokens", "fitted_size", "settings_of", "tile_grid"),
+        "processor_settings": ("PROCESSORS",),
+        "processed": ("image_token_id",),
         "parts": ("text_model", "vision_tower"),
         "processes": ("in_processes",),
         "prompts": ("FULL_SENTENCE", "SHORT_ANSWER", "chat"),

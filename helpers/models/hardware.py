@@ -7,7 +7,7 @@ import torch
 
 @dataclass(frozen=True)
 class Hardware:
-    """``device``: "cuda" or "cpu". ``native_bf16``: in silicon, not emulated. ``memory_bytes``: of the device."""
+    """``device``: "cuda", "mps" or "cpu". ``native_bf16``: in silicon, not emulated. ``memory_bytes``: of the device."""
 
     device: str
     name: str
@@ -15,13 +15,23 @@ class Hardware:
     native_bf16: bool
 
 
+MACS_GPU = (
+    "left aside by DEVICE=auto: people report losses that stay stuck there; DEVICE=mps takes it, never run by this course"
+)
+
+
 def detect(device: str = "auto") -> Hardware:
     """The first CUDA GPU, or the CPU if there is none or ``device`` is "cpu".
 
-    A Mac's GPU is left aside: on MPS people report losses that stay stuck. ValueError for another ``device``.
+    A Mac's GPU only if asked for as "mps": people report losses that stay stuck there, and the course was never run on one.
+    ValueError for another ``device``, and for "mps" where there is none.
     """
-    if device not in ("auto", "cpu"):
-        raise ValueError(f"DEVICE is {device!r}; it is auto or cpu")
+    if device not in ("auto", "cpu", "mps"):
+        raise ValueError(f"DEVICE is {device!r}; it is auto, cpu or mps")
+    if device == "mps":
+        if not has_macs_gpu():
+            raise ValueError("DEVICE is 'mps', and this machine has no GPU of a Mac that PyTorch can use; take auto or cpu")
+        return Hardware("mps", "the Mac's GPU", torch.mps.recommended_max_memory(), native_bf16=False)
     if device == "auto" and torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(0)
         # torch.cuda.is_bf16_supported() counts emulation and says yes on a T4; from compute capability 8.0 on it is real.
@@ -32,11 +42,16 @@ def detect(device: str = "auto") -> Hardware:
     return Hardware("cpu", f"{torch.get_num_threads()} CPU threads", psutil.virtual_memory().total, native)
 
 
+def has_macs_gpu() -> bool:
+    """Whether ``DEVICE=mps`` would find one."""
+    return torch.backends.mps.is_available()
+
+
 def choose_precision(policy: str, hardware: Hardware) -> tuple[str, str]:
     """(precision, reason): "bfloat16", "float16" or "float32" for a profile's policy, which may be "auto".
 
-    ``auto`` takes bfloat16 where it is native, float16 on other GPUs, float32 on other CPUs. float16 on a CPU would
-    silently train in float32, so it is refused by name instead of being granted in name only.
+    ``auto`` takes bfloat16 where it is native, float16 on other CUDA GPUs, float32 elsewhere. float16 on a CPU would
+    silently train in float32, so it is refused by name instead of being granted in name only; on a Mac's GPU it wasn't tried.
 
     A T4 (compute capability 7.5) thus computes in float16, whose narrow range needs the trainer's gradient scaler
     (``fp16=True``). Three things would break that, and the lessons avoid each: ``torch.cuda.is_bf16_supported()`` says yes
@@ -48,8 +63,8 @@ def choose_precision(policy: str, hardware: Hardware) -> tuple[str, str]:
         raise ValueError(f"PRECISION is {policy!r}; it is auto, bfloat16, float16 or float32")
     if policy == "float32":
         return "float32", "as the profile asks"
-    if policy == "float16" and hardware.device == "cpu":
-        return "float32", "a CPU has no float16 training"
+    if policy == "float16" and hardware.device != "cuda":
+        return "float32", f"{'a CPU has no' if hardware.device == 'cpu' else 'nobody tried'} float16 training"
     if policy == "float16":
         return "float16", "as the profile asks"
     if hardware.native_bf16:

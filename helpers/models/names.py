@@ -9,7 +9,8 @@ def find_model(wanted: str, names: Iterable[str]) -> str | None:
     """The one of ``names`` (``owner/Name-Instruct``) that ``wanted`` means: also as ``Name-Instruct`` or ``name``."""
     for name in names:
         short = name.split("/")[-1]
-        if wanted.lower() in {form.lower() for form in (name, short, re.sub(r"(-Video)?-Instruct$", "", short))}:
+        bare = re.sub(r"(-Video)?-Instruct$|-(it|hf|Llama3)$", "", short)
+        if wanted.lower() in {form.lower() for form in (name, short, bare)}:
             return name
     return None
 

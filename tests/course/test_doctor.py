@@ -50,6 +50,16 @@ def test_what_is_broken_is_a_line_of_the_table(online, monkeypatch):
     assert "password" not in table
 
 
+def test_a_macs_gpu_is_named_with_the_reason_why_it_is_left_aside(online, monkeypatch):
+    import torch
+
+    assert "Mac" not in doctor.examine()
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    table = doctor.examine()
+    assert "a Mac's GPU        left aside by DEVICE=auto: people report losses that stay stuck" in table
+    assert "device             mps" not in table
+
+
 def test_a_hub_without_the_model_and_a_session_that_is_offline(online, monkeypatch):
     from huggingface_hub import constants
 

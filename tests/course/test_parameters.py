@@ -77,7 +77,7 @@ def test_papermill_may_have_read_a_text_as_a_number():
         ("LEARNING_RATE", "fast", "it is a number."),
         ("LEARNING_RATE", "nan", "it is a number."),
         ("LEARNING_RATE", "True", "it is a number."),
-        ("DEVICE", "cuda", "it is auto or cpu."),
+        ("DEVICE", "cuda", "it is auto, cpu or mps."),
         ("PRECISION", "bf16", "it is auto, float32, bfloat16 or float16."),
         ("QUANTIZATION", "4-bit", "Did you mean '4bit'?"),
         ("QUANTIZATION", "None_", "Did you mean 'none'?"),

@@ -8,6 +8,7 @@ from helpers.data import FEATURES
 from helpers.evaluation import check_dataset, data_check
 from helpers.paths import EMBEDDED_PREFERENCES
 from tests.data.pictures import chart, chart_folder
+from tests.models.families import gemma3
 
 
 def table(path, rows):
@@ -86,6 +87,17 @@ def test_the_models_own_placeholder_counts_and_the_mask_is_looked_at(tmp_path, p
     assert facts["label mask of row 0"].split()[0] == "3"
     assert facts["image tokens"].startswith("64 to 64")
     assert "<th" in report._repr_html_()
+
+
+def test_the_image_token_is_the_one_that_the_model_fills(tmp_path):
+    """On Gemma 3 the processor's own `image_token` marks the beginning of a picture, once; four tokens are filled."""
+    model, gemma = gemma3()
+    assert gemma.image_token_id != model.config.image_token_id
+    filled = (chart(50), f"What is {gemma.tokenizer.image_token}?", "1")
+    report = check_dataset(table(tmp_path / "mine.parquet", [*sound(), filled]), gemma)
+    assert dict(report.facts)["image tokens"].startswith("4 to 4 a row")
+    assert report.bad == 1
+    assert "placeholder <image_soft_token>" in report.problems[0]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Models and data sets of the hub, loaded by the course's own code from a stand-in: as it should be, and with every fault."""
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from helpers.models import load_model
 from helpers.paths import EMBEDDED_MODEL
 from tests.hub.client import HubClient, environment
 from tests.hub.files import ROWS, repositories
-from tests.hub.stand_in import Fault, StandInHub
+from tests.hub.stand_in import Fault, Repository, StandInHub
 
 MODEL, DATASET = load_profile("gpu")["MODEL"], load_profile("gpu")["DATASET"]
 REPOSITORY = MODEL.partition("@")[0]
@@ -70,6 +71,43 @@ def test_the_profiles_model_and_data_load_from_the_hub(hub, client, model):
     assert client.load("model", MODEL, quantization="4bit")["quantized"]
     assert client.load("data", DATASET, split="train", limit=5)["rows"] == 5
     assert hub.requests == []
+
+
+def without_template(files: dict[str, bytes]) -> None:
+    for name in ("chat_template.jinja", "chat_template.json"):
+        files.pop(name, None)
+
+
+def of_text_alone(files: dict[str, bytes]) -> None:
+    files["config.json"] = json.dumps({"model_type": "llama"}).encode()
+
+
+def of_phi(files: dict[str, bytes]) -> None:
+    files["config.json"] = json.dumps({"model_type": "phi4_multimodal"}).encode()
+
+
+def with_its_own_code(files: dict[str, bytes]) -> None:
+    files["config.json"] = json.dumps({"model_type": "brand_new", "auto_map": {"AutoConfig": "x.Y"}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (without_template, "has no chat template"), (of_text_alone, "takes no pictures"),
+        (of_phi, "is no AutoModelForImageTextToText"), (with_its_own_code, "needs code of its own"),
+    ],
+)  # fmt: skip
+def test_an_unusable_model_is_refused_before_its_weights_are_asked_for(served, hub, client, change, reason):
+    unusable = Repository.of_folder("models", f"someone/{change.__name__}@{'7' * 40}", EMBEDDED_MODEL)
+    change(unusable.files)
+    served.repositories.append(unusable)
+    for what in ("processor", "model"):
+        refused = client.load(what, f"{unusable.name}@{unusable.revision}")
+        assert refused["error"] == "ValueError", refused
+        assert reason in refused["message"]
+        assert "take one that was trained to chat about pictures" in refused["message"]
+    assert any("config.json" in request for request in hub.requests)
+    assert not any(".safetensors" in request for request in hub.requests)
 
 
 def test_a_name_without_a_revision_follows_the_main_branch(hub, client):

@@ -5,9 +5,13 @@ import subprocess
 import sys
 
 import pytest
+from peft import LoraConfig
+from torch import nn
 from transformers import CONFIG_MAPPING, LlamaConfig, PaliGemmaConfig
 
-from helpers.models import ARCHITECTURES, COMPONENTS, component_of, load_config, meta_model
+from helpers.lora import count_parameters, text_layers
+from helpers.memory import weight_bytes
+from helpers.models import ARCHITECTURES, COMPONENTS, component_of, find_model, load_config, meta_model
 from helpers.paths import EMBEDDED_MODEL, ROOT
 
 
@@ -35,10 +39,31 @@ def test_data_says_what_the_published_config_says(shared, name):
     assert shapes[0] == shapes[1]
 
 
-def test_all_seven_are_there():
-    assert len(ARCHITECTURES) == 7
-    for name in ("SmolVLM2-2.2B", "SmolVLM2-500M", "SmolVLM2-256M", "SmolVLM", "Qwen2-VL-2B", "Qwen2-VL-7B", "Qwen2.5-VL-3B"):
-        assert load_config(name).to_dict() == load_config(load_config(name)).to_dict()
+NAMES = {
+    "SmolVLM2-2.2B", "SmolVLM2-500M", "SmolVLM2-256M", "SmolVLM", "SmolVLM-500M", "SmolVLM-256M", "Qwen2-VL-2B", "Qwen2-VL-7B",
+    "Qwen2.5-VL-3B", "Qwen2.5-VL-7B", "Qwen3-VL-2B", "Qwen3-VL-8B", "gemma-3-4b", "idefics2-8b", "Idefics3-8B", "pixtral-12b",
+    "llava-1.5-7b",
+}  # fmt: skip
+
+
+def test_all_are_there_under_the_names_that_people_type():
+    found = {find_model(name, ARCHITECTURES) for name in NAMES}
+    assert found == set(ARCHITECTURES)
+    assert len(found) == len(NAMES) == 17
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_each_builds_without_weights_and_is_counted(name):
+    """The two counts are made in different ways: bytes of all weights, and a LoRA's layers by their shapes."""
+    config = load_config(name)
+    model = meta_model(config)
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    assert weight_bytes(config, "bfloat16").total == 2 * weights
+    inside = [layer for layer in model.get_decoder().modules() if isinstance(layer, nn.Linear)]
+    counted = count_parameters(config, LoraConfig(r=2, target_modules=text_layers(config)))
+    assert counted.trainable == sum(2 * (layer.in_features + layer.out_features) for layer in inside)
+    assert counted.total == weights + counted.trainable
+    assert {part for part, count in counted.by_component.items() if count} == {"text"}
 
 
 def test_names_need_neither_owner_nor_capitals():

@@ -14,34 +14,8 @@ from helpers.data import load_chartqa
 from helpers.evaluation import generate_answers, occlusion, occlusion_map
 from helpers.lora import text_layers
 from helpers.models import SHORT_ANSWER, chat, component_of, load_model, load_processor, vision_tower
-from tests.models.families import FAMILIES, build
 
-NAMES = [make.__name__ for make in FAMILIES]
 WRITE_THEMSELVES = {"gemma3", "llava", "idefics3", "pixtral"}  # tokenizers that add a first token to what the template wrote
-
-
-@pytest.fixture(scope="session")
-def family_folder(tmp_path_factory):
-    """The folder of a family's model, built when it is first asked for."""
-    root, built = tmp_path_factory.mktemp("families"), {}
-
-    def folder(family: str) -> str:
-        if family not in built:
-            built[family] = build(family, root / family)
-        return built[family]
-
-    return folder
-
-
-@pytest.fixture(params=NAMES)
-def family(request):
-    return request.param
-
-
-@pytest.fixture
-def opened(family, family_folder):
-    folder = family_folder(family)
-    return folder, load_model(folder), load_processor(folder)
 
 
 def prompt_of(processor, row: dict) -> str:

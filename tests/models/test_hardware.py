@@ -4,13 +4,14 @@ import nbformat
 import pytest
 import torch
 
-from helpers.course import find_lessons, load_profile
+from helpers.course import check_value, find_lessons, load_profile
 from helpers.models import Hardware, choose_precision, choose_profile, detect, quantization_config
 
 T4 = Hardware("cuda", "Tesla T4", int(15.8e9), native_bf16=False)
 L4 = Hardware("cuda", "NVIDIA L4", int(23.7e9), native_bf16=True)
 SMALL = Hardware("cuda", "GTX 1650", int(4e9), native_bf16=False)
 OLD_CPU = Hardware("cpu", "2 CPU threads", int(8e9), native_bf16=False)
+MAC = Hardware("mps", "the Mac's GPU", int(12e9), native_bf16=False)
 NEW_CPU = Hardware("cpu", "8 CPU threads", int(64e9), native_bf16=True)
 
 
@@ -26,6 +27,9 @@ NEW_CPU = Hardware("cpu", "8 CPU threads", int(64e9), native_bf16=True)
         ("float16", NEW_CPU, "float32"),  # fp16=True on a CPU silently trains in float32
         ("float16", L4, "float16"),
         ("float32", L4, "float32"),
+        ("auto", MAC, "float32"),
+        ("float16", MAC, "float32"),
+        ("bfloat16", MAC, "float32"),
     ],
 )
 def test_precision(policy, hardware, expected):
@@ -40,7 +44,7 @@ def test_an_unknown_policy_says_what_is_possible():
 
 
 @pytest.mark.parametrize(
-    ("hardware", "expected"), [(T4, "t4"), (L4, "gpu"), (SMALL, "tiny"), (OLD_CPU, "tiny"), (NEW_CPU, "tiny")]
+    ("hardware", "expected"), [(T4, "t4"), (L4, "gpu"), (SMALL, "tiny"), (OLD_CPU, "tiny"), (NEW_CPU, "tiny"), (MAC, "tiny")]
 )
 def test_profile(hardware, expected):
     name, reason = choose_profile(hardware)
@@ -70,3 +74,17 @@ def test_capability_decides_on_cuda(monkeypatch):
         card = SimpleNamespace(name="card", total_memory=16_000_000_000, major=major)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index, card=card: card)
         assert detect() == Hardware("cuda", "card", 16_000_000_000, native)
+
+
+def test_a_macs_gpu_is_taken_only_if_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 12_000_000_000)
+    assert detect().device == detect("cpu").device == "cpu"
+    assert detect("mps") == MAC
+    assert check_value("DEVICE", "mps") == "mps"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="no GPU of a Mac"):
+        detect("mps")
+    with pytest.raises(ValueError, match="auto, cpu or mps"):
+        detect("gpu")

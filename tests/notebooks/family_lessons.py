@@ -1,0 +1,66 @@
+"""Lessons with a tiny random model of another family in place of the embedded one, in the small values of their tests.
+
+``python -m tests.notebooks.family_lessons`` runs them all for every family and writes ``docs/families.md``.
+"""
+
+import os
+import tempfile
+import time
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+
+from helpers.course import run
+from helpers.paths import NOTEBOOKS, ROOT
+from tests.models.families import FAMILIES, build
+
+PAGE = ROOT / "docs" / "families.md"
+LESSONS = sorted(path.stem for path in NOTEBOOKS.glob("[0-9]*.ipynb"))
+HEAD = """# Model families that the lessons were run on
+
+Each row is a tiny model of that family with *random* weights (`tests/models/families.py`: its own classes, processor and chat
+template, two layers in tower and text model), taken through the lessons by the runner with the small values of the lessons' own
+tests, on two CPU cores in float32. It shows that the code serves the family, not how well a released model learns. A number is
+the lesson's seconds.
+
+"""
+
+
+def small_values(lesson: str, folder: str) -> dict:
+    """Those of the lesson's own test, with the family's model wherever the lesson takes one (05 takes what 04 has made)."""
+    cells = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4).cells
+    parameters = next(cell for cell in cells if "parameters" in cell.metadata.get("tags", ()))
+    models = [name for name in ("MODEL", "PLAN_MODEL") if f"\n{name} = " in parameters.source]
+    return parameters.metadata.nbmake.mock | {"PROFILE": "tiny"} | dict.fromkeys(models, folder)
+
+
+def run_lessons(folder: str, lessons: list[str], out: Path) -> dict[str, float]:
+    """Seconds of each lesson that ended without an error, one after the other in one run's folder."""
+    before, seconds = os.environ.get("COURSE_OUT"), {}
+    try:
+        for lesson in lessons:
+            began = time.monotonic()
+            if run([lesson], "tiny", small_values(lesson, folder), out=str(out)) == 0:
+                seconds[lesson] = time.monotonic() - began
+    finally:
+        if before is not None:
+            os.environ["COURSE_OUT"] = before  # the runner sets it for the kernels that it starts
+    return seconds
+
+
+def main() -> None:
+    rows = [f"| family | {' | '.join(lesson[:2] for lesson in LESSONS)} |", f"|---{'|---' * len(LESSONS)}|"]
+    with tempfile.TemporaryDirectory() as place:
+        for make in FAMILIES:
+            folder = build(make.__name__, Path(place) / make.__name__)
+            seconds = run_lessons(folder, LESSONS, Path(place) / f"out of {make.__name__}")
+            cells = [f"{seconds[lesson]:.0f}" if lesson in seconds else "**failed**" for lesson in LESSONS]
+            rows.append(f"| {make.__name__} | {' | '.join(cells)} |")
+    versions = ", ".join(f"{name} {version(name)}" for name in ("transformers", "trl", "peft", "torch"))
+    PAGE.write_text(f"{HEAD}{chr(10).join(rows)}\n\nRun on {date.today()} with {versions}.\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

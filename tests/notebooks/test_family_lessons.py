@@ -1,0 +1,26 @@
+"""Whole lessons with another family's model."""
+
+import pytest
+
+from tests.models.families import FAMILIES, build
+from tests.notebooks.family_lessons import LESSONS, PAGE, run_lessons
+
+NAMES = [make.__name__ for make in FAMILIES]
+
+
+def test_lessons_run_with_a_qwen_model(tmp_path):
+    lessons = ["00_meet_the_model", "02_lora_parameters", "04_sft_chartqa"]
+    assert list(run_lessons(build("qwen2_5_vl", tmp_path / "model"), lessons, tmp_path / "out")) == lessons
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", NAMES)
+def test_every_lesson_runs_with_every_family(family, tmp_path):
+    assert list(run_lessons(build(family, tmp_path / "model"), LESSONS, tmp_path / "out")) == LESSONS
+
+
+def test_the_page_tells_of_every_family_and_lesson_and_none_failed():
+    rows = [line.split("|")[1:-1] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    assert [cell.strip() for cell in rows[0]] == ["family", *(lesson[:2] for lesson in LESSONS)]
+    assert [row[0].strip() for row in rows[1:]] == NAMES
+    assert all(cell.strip().isdigit() for row in rows[1:] for cell in row[1:])
