@@ -65,7 +65,7 @@ def page(address):
 def run_all(page, address: str, path: Path, folder: Path) -> dict:
     """Open a notebook, run all cells through the menu, save; what is then in its file."""
     page.goto(f"{address}/lab/tree/{path.relative_to(folder).as_posix()}?reset")  # no notebook of before beside it
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # before that, running asks which kernel it should be
     page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
     page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
     end = time.monotonic() + 300
