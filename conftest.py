@@ -21,7 +21,7 @@ collect_ignore = ["exercises/source"]  # generated from it are the two sets that
 
 
 # Files that read what the notebooks' own tests have recorded, and files that share one training.
-_READ_RECORDS = ("test_lesson_06.py", "test_lessons_00_02.py", "test_prose_numbers.py")
+_READ_RECORDS = ("test_lesson_06.py", "test_lesson_09.py", "test_lessons_00_02.py", "test_prose_numbers.py")
 _SHARE_A_TRAINING = ("test_lesson_04.py", "test_lesson_05.py")
 
 

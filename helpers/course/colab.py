@@ -21,8 +21,10 @@ KEPT = ("torch", "torchvision", "numpy")  # made for the runtime's drivers, and 
 NOT_HOSTED = ("jupyterlab",)  # a hosted notebook has a front end of its own
 
 
-def prepare() -> None:
+def prepare(*extras: str) -> None:
     """Make this session ready for the course, or say in one sentence what to do. A second call does nothing.
+
+    ``extras``: of pyproject.toml, which this lesson needs beside what all of them do.
 
     bitsandbytes is kept quiet from here on: on a CPU with AVX512-BF16 it warns at its import that it could be faster with
     kernels from the hub, and then of every 8-bit multiplication that it casts to float16.
@@ -31,7 +33,7 @@ def prepare() -> None:
     session has to be restarted before the next cell.
     """
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    lacking = unmet(requirements())
+    lacking = unmet(requirements(*extras))
     if not lacking:
         return
     if home() == "local":
@@ -58,26 +60,39 @@ def home() -> str:
     return "kaggle" if "KAGGLE_KERNEL_RUN_TYPE" in os.environ else "local"
 
 
-def requirements() -> list[str]:
-    """What the lessons import, as pyproject.toml says it."""
-    lines = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    return [line for line in lines if re.split(r"[><=~! ]", line)[0] not in NOT_HOSTED]
+def requirements(*extras: str) -> list[str]:
+    """What the lessons import, as pyproject.toml says it, and what these extras bring."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [line for line in project["dependencies"] if re.split(r"[><=~! ]", line)[0] not in NOT_HOSTED]
+    return lines + [line for extra in extras for line in project["optional-dependencies"][extra]]
 
 
 def unmet(wanted: Iterable[str]) -> list[str]:
-    """Those requirements that this Python doesn't meet."""
+    """Those requirements that this Python doesn't meet; one with extras, if any package of these is missing or too old."""
+    return [line for line in wanted if not _met(line)]
+
+
+def _met(line: str) -> bool:
     from packaging.requirements import Requirement  # pip and Jupyter bring it
 
-    lacking = []
-    for line in wanted:
-        requirement = Requirement(line)
-        try:
-            met = requirement.specifier.contains(metadata.version(requirement.name), prereleases=True)
-        except metadata.PackageNotFoundError:
-            met = False
-        if not met:
-            lacking.append(line)
-    return lacking
+    wanted = Requirement(line)
+    try:
+        if not wanted.specifier.contains(metadata.version(wanted.name), prereleases=True):
+            return False
+    except metadata.PackageNotFoundError:
+        return False
+    return all(_met(one) for one in brought_by(line))
+
+
+def brought_by(line: str) -> list[str]:
+    """What a requirement's extras bring, as the installed package says: ``openai`` and others for ``transformers[serving]``."""
+    from packaging.requirements import Requirement
+
+    wanted = Requirement(line)
+    all_of_it = map(Requirement, metadata.requires(wanted.name) or ()) if wanted.extras else ()
+    optional = [one for one in all_of_it if one.marker and not one.marker.evaluate({"extra": ""})]
+    of_extras = [one for one in optional if any(one.marker.evaluate({"extra": extra}) for extra in wanted.extras)]
+    return [f"{one.name}{one.specifier}" for one in of_extras]
 
 
 def plan(wanted: list[str]) -> dict[str, tuple[str | None, str]]:

@@ -26,6 +26,12 @@
 #     "tqdm==4.70.1",
 #     "transformers==5.23.0",
 #     "trl==1.16.0",
+#     "openai==3.57.0",
+#     "pydantic==2.14.3",
+#     "uvicorn==0.54.0",
+#     "fastapi==0.165.0",
+#     "starlette==1.10.0",
+#     "rich==15.0.0",
 #     "trackio>=0.20",
 # ]
 # ///

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from helpers.course.colab import brought_by
 from helpers.course.notebooks import UsageError, check_parameters, find_lessons, select_lessons
 from helpers.course.profiles import load_profile
 from helpers.paths import ROOT
@@ -72,14 +73,16 @@ def checked_out() -> str:
 
 
 def pinned_header() -> str:
-    """The script's PEP 723 block: what lessons import, in the locked versions, and trackio."""
+    """The script's PEP 723 block: what lessons import, with lesson 09's extra, in the locked versions, and trackio."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["tracking"]]
+    extras = project["optional-dependencies"]
+    served = [one for line in extras["serving"] for one in brought_by(line)]
+    wanted = dict.fromkeys([*project["dependencies"], *served, *extras["tracking"]])
     lock: dict[str, list[str]] = {}
     for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             lock.setdefault(Requirement(line).name, []).append(line)
-    pins = [pin for line in wanted for pin in lock.get(Requirement(line).name.lower(), [line])]
+    pins = dict.fromkeys(pin for line in wanted for pin in lock.get(Requirement(line).name.lower(), [line]))
     block = ["# /// script", f'# requires-python = "=={PYTHON}.*"', "# dependencies = ["]
     block += [f'#     "{pin}",' for pin in pins] + ["# ]", "# ///"]
     return "\n".join(block) + "\n"

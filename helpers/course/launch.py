@@ -5,6 +5,7 @@ after adding a lesson; a test says when that was forgotten.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -18,7 +19,7 @@ BRANCH = "main"
 _TEXT = """\
 ## Set-up
 
-{badges}The next cell is the same in every lesson. Where the course is installed it does nothing; {elsewhere}"""
+{badges}The next cell is the same in every lesson{but}. Where the course is installed it does nothing; {elsewhere}"""
 _FETCHES = "on Colab and Kaggle it fetches\nthe course and installs what is missing."
 _FETCH = """\
 import importlib.util
@@ -32,7 +33,7 @@ if importlib.util.find_spec("helpers") is None:  # on Colab or Kaggle: fetch the
     sys.path.insert(0, str(pathlib.Path("course").resolve()))
 from helpers.course import prepare
 
-prepare()"""
+prepare({extras})"""
 _NO_ADDRESS = """\
 import importlib.util
 
@@ -40,19 +41,21 @@ if importlib.util.find_spec("helpers") is None:
     raise ModuleNotFoundError("the course is not in this kernel: run `make setup` and pick the kernel of .venv (README)")
 from helpers.course import prepare
 
-prepare()"""
+prepare({extras})"""
 
 
-def setup_text(notebook: str, address: str) -> str:
+def setup_text(notebook: str, address: str, extras: Sequence[str] = ()) -> str:
     """The markdown of a lesson's set-up, with its badges. ``notebook``: its path in the repository."""
     line = badges(notebook, address)
     elsewhere = _FETCHES if address else "elsewhere it says what to do."
-    return _TEXT.format(badges=f"{line}\n\n" if line else "", elsewhere=elsewhere)
+    but = ", but for the extra that this one names" if extras else ""
+    return _TEXT.format(badges=f"{line}\n\n" if line else "", but=but, elsewhere=elsewhere)
 
 
-def setup_code(address: str) -> str:
-    """The set-up cell: the same in every lesson."""
-    return _FETCH.format(address=address) if address else _NO_ADDRESS
+def setup_code(address: str, extras: Sequence[str] = ()) -> str:
+    """The set-up cell: the same in every lesson but for its ``extras`` (``metadata.course.extras``) of pyproject.toml."""
+    named = ", ".join(f'"{extra}"' for extra in extras)
+    return _FETCH.format(address=address, extras=named) if address else _NO_ADDRESS.format(extras=named)
 
 
 def badges(notebook: str, address: str) -> str:
@@ -76,8 +79,9 @@ def with_setup(notebook: nbformat.NotebookNode, path: str, address: str) -> nbfo
     if at is None:
         at = 1
         cells.insert(at, nbformat.v4.new_markdown_cell(id="set-up-text"))
-    cells[at].source = setup_text(path, address)
-    code = nbformat.v4.new_code_cell(setup_code(address), id="set-up-code", metadata={"tags": [TAG]})
+    extras = notebook.metadata.get("course", {}).get("extras", ())
+    cells[at].source = setup_text(path, address, extras)
+    code = nbformat.v4.new_code_cell(setup_code(address, extras), id="set-up-code", metadata={"tags": [TAG]})
     notebook.cells = [*cells[: at + 1], code, *cells[at + 1 :]]
     return notebook
 

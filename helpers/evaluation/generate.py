@@ -7,6 +7,7 @@ from datasets import Image
 from tqdm.auto import tqdm
 
 from helpers.data import image_key
+from helpers.evaluation.served import Served
 from helpers.models import SHORT_ANSWER, chat
 
 
@@ -19,6 +20,8 @@ def generate_answers(
     Batches are padded on the left, where a decoder can ignore it; padded on the right, the model would have to go on
     writing after padding. The model's mode and the tokenizer's padding side are as before afterwards.
     """
+    if isinstance(model, Served):  # which has a processor of its own, and no batches
+        return model.answers(examples, system=system, max_new_tokens=max_new_tokens)
     was_training, side = model.training, processor.tokenizer.padding_side
     model.eval()
     processor.tokenizer.padding_side = "left"

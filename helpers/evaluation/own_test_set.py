@@ -11,6 +11,7 @@ from pathlib import Path
 from helpers.data import CsvFile, CsvRow, find_csv, find_picture, image_problem, open_picture, read_questions, text_problem
 from helpers.evaluation.generate import generate_answers
 from helpers.evaluation.metrics import bootstrap_interval, relaxed_match
+from helpers.evaluation.served import ServedError
 from helpers.models import SHORT_ANSWER
 from helpers.paths import resolve
 
@@ -65,7 +66,7 @@ class Report:
 
 
 def evaluate_folder(
-    folder: str | Path, model, processor, *, system: str = SHORT_ANSWER, batch_size: int = 32, max_new_tokens: int = 16
+    folder: str | Path, model, processor=None, *, system: str = SHORT_ANSWER, batch_size: int = 32, max_new_tokens: int = 16
 ) -> Report:
     """Ask ``model`` every question of ``folder`` and score its answers.
 
@@ -74,22 +75,37 @@ def evaluate_folder(
     scored is listed in ``problems``: its picture is missing or unreadable, question or answer is empty, or it repeats an
     earlier row. A misspelt column is guessed, and said. Blanks around a cell don't count. FileNotFoundError where folder or
     CSV are missing, ValueError where no column can be guessed or no row is left to score; both say what to do.
+
+    ``model`` may be a :class:`Served`, which needs no processor. A row that its server refuses is a problem like the others;
+    a server that is given up is a ServedError.
     """
     file = read_questions(find_csv(resolve(folder)))
     found: list[Problem] = [*file.notes, *file.guesses.values()]
     rows = _good_rows(file, found)
-    problems = [f"line {line}: {problem}" for line, problem in sorted(found)]
     if not rows:
-        why = problems or ["there are no questions in it"]
+        why = _in_words(found) or ["there are no questions in it"]
         raise ValueError(f"{file.path} has no row that can be scored:\n  " + "\n  ".join(why))
-    answers = generate_answers(
-        model, processor, _Lazy(rows), system=system, batch_size=batch_size, max_new_tokens=max_new_tokens
-    )
+    how = {"system": system, "batch_size": batch_size, "max_new_tokens": max_new_tokens}
+    try:
+        answers = generate_answers(model, processor, _Lazy(rows), **how)
+    except ServedError as error:
+        if error.gave_up:
+            raise
+        answers = error.answers
+        found += [(rows[at][0], problem) for at, problem in error.rows.items()]
     answered = [
         Answered(line, image, question, truth, answer, relaxed_match(answer, truth))
         for (line, image, question, truth), answer in zip(rows, answers, strict=True)
+        if answer is not None
     ]
+    problems = _in_words(found)
+    if not answered:
+        raise ValueError(f"{file.path}: no question was answered:\n  " + "\n  ".join(problems))
     return Report(sum(row.right for row in answered) / len(answered), len(answered), problems, answered)
+
+
+def _in_words(found: list[Problem]) -> list[str]:
+    return [f"line {line}: {problem}" for line, problem in sorted(found)]
 
 
 def _good_rows(file: CsvFile, problems: list[Problem]) -> list[tuple[int, Path, str, str]]:

@@ -10,4 +10,6 @@ CAUSES = (
     "chosen equal to rejected",
     "contaminated test set",
     "one process instead of two",
+    "another prompt than in training",
+    "the base model is served",
 )

@@ -1,8 +1,8 @@
 """Drawing: plain values and the results of other rooms go in; matplotlib figures come out, and ``show`` displays them.
 
-One module a subject: pictures, memory, LoRA, preferences, evaluation, scaling; the label mask, which shows the tokens that
-are trained on. Colours are Okabe and Ito's, told apart by colour-blind readers, with marks and hatches beside them; every
-figure is shown with an alt text.
+One module a subject: pictures, memory, LoRA, preferences, evaluation, scaling, serving; the label mask, which shows the
+tokens that are trained on. Colours are Okabe and Ito's, told apart by colour-blind readers, with marks and hatches beside
+them; every figure is shown with an alt text.
 """
 
 from helpers import open_room
@@ -17,5 +17,6 @@ __getattr__, __dir__, __all__ = open_room(
         "preferences": ("plot_kinds", "plot_preference_curves", "preference_curves_in_words"),
         "evaluation": ("plot_models_by_kind", "plot_looks"),
         "scaling": ("plot_same_losses",),
+        "serving": ("plot_differences", "plot_requests"),
     },
 )

@@ -17,7 +17,7 @@ import nbformat
 
 from helpers.paths import ROOT
 
-LIBRARIES = ("transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes", "huggingface_hub")
+LIBRARIES = ("transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes", "huggingface_hub", "openai")
 WATCHED = (*LIBRARIES, "helpers")
 
 

@@ -109,6 +109,15 @@ def test_pip_holds_what_the_runtime_was_made_with(monkeypatch, tmp_path):
     assert held[0].splitlines() == [f"{name}=={metadata.version(name)}" for name in colab.KEPT]
 
 
+def test_an_extra_counts_as_missing_where_a_package_of_it_is(monkeypatch):
+    wanted = colab.requirements("serving")
+    assert set(wanted) > set(colab.requirements())
+    assert not colab.unmet(wanted)
+    version = metadata.version
+    monkeypatch.setattr(colab.metadata, "version", lambda name: missing_package(name) if name == "openai" else version(name))
+    assert colab.unmet(wanted) == ["transformers[serving]>=5.23"]
+
+
 def frozen(folder: Path) -> dict[str, str]:
     """Versions of Colab's list by name; what comes from an address instead of an index is left out."""
     lines = (folder / "colab" / "pip-freeze.gpu.txt").read_text().splitlines()
@@ -137,13 +146,14 @@ def resolve(folder: Path, wanted: list[str], have: dict[str, str]) -> dict[str, 
     return {name: rest.split(" ")[0] for name, rest in (line.split("==") for line in lines if "==" in line)}
 
 
-def test_the_courses_ranges_fit_colab_without_replacing_torch_torchvision_or_numpy(shared, tmp_path):
+@pytest.mark.parametrize("extras", [(), ("serving",)], ids=["most lessons", "lesson 09"])
+def test_the_courses_ranges_fit_colab_without_replacing_torch_torchvision_or_numpy(shared, tmp_path, extras):
     have = frozen(shared)
     assert have["torch"].startswith("2.11")
     assert "trl" not in have
-    got = resolve(tmp_path, colab.requirements(), have)
+    got = resolve(tmp_path, colab.requirements(*extras), have)
     assert {name: got[name] for name in colab.KEPT} == {name: have[name] for name in colab.KEPT}
-    for line in colab.requirements():
+    for line in colab.requirements(*extras):
         requirement = Requirement(line)
         assert requirement.specifier.contains(got[requirement.name]), f"{line}: Colab would get {got[requirement.name]}"
     by_name = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in have.items()}

@@ -67,6 +67,17 @@ def test_writing_twice_is_writing_once_and_changing_the_address_leaves_nothing_b
     nbformat.validate(again)
 
 
+@pytest.mark.parametrize("address", ["", ADDRESS])
+def test_a_lesson_with_an_extra_names_it_in_its_cell(address):
+    assert setup_code(address).endswith("prepare()")
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("# title")], metadata={"course": {"extras": ["serving"]}}
+    )
+    made = with_setup(notebook, "notebooks/x.ipynb", address)
+    assert made.cells[2].source.endswith('prepare("serving")')
+    assert "but for the extra" in made.cells[1].source
+
+
 def test_a_lesson_without_the_section_gets_it_after_its_title():
     cells = [nbformat.v4.new_markdown_cell("# title"), nbformat.v4.new_code_cell("1")]
     made = with_setup(nbformat.v4.new_notebook(cells=cells), "notebooks/x.ipynb", "")

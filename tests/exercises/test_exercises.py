@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import nbformat
 import pytest
 
+from helpers.course import find_lessons
 from helpers.exercises import (
     CAUSES,
     EXERCISES,
@@ -273,7 +274,7 @@ def test_size_and_kinds():
     assert kinds.count("diagnose a run") >= 6
     assert all(3 <= len(of_one) <= 5 for of_one in ENTRIES.values())
     assert sorted(NOTEBOOKS) == NOTEBOOKS
-    assert [notebook[:2] for notebook in NOTEBOOKS] == [f"{n:02}" for n in range(8)]
+    assert [lesson.name for lesson in find_lessons() if not lesson.name.startswith("bonus_")] == NOTEBOOKS
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
@@ -294,8 +295,8 @@ def test_the_index_refuses_an_exercise_without_its_header(tmp_path):
 
 def test_the_runs_show_what_they_are_diagnosed_with():
     """What makes each diagnosis the right one, in the committed logs."""
-    heron, magpie, plover, kestrel, petrel, curlew, dunlin, wigeon, avocet = map(
-        read_run, ("heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet")
+    heron, magpie, plover, kestrel, petrel, curlew, dunlin, wigeon, avocet, turnstone = map(
+        read_run, ("heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet", "turnstone")
     )
     assert heron.facts["accuracy_after"] > magpie.facts["accuracy_after"] + 0.1
     assert magpie.log["loss"].iloc[-1] < magpie.log["loss"].iloc[0]
@@ -311,8 +312,10 @@ def test_the_runs_show_what_they_are_diagnosed_with():
     seen = {picture for picture, _ in wigeon.facts["training_rows"]}
     assert sum(picture in seen for picture, _ in wigeon.facts["test_rows"]) >= len(wigeon.facts["test_rows"]) / 2
     assert len(avocet.log) * avocet.facts["per_device_train_batch_size"] == avocet.facts["rows"]
+    assert list(turnstone.log["service"]) == list(turnstone.log["base"]) != list(turnstone.log["notebook"])
+    assert turnstone.facts["accuracy_service"] < turnstone.facts["accuracy_notebook"] - 0.3
     assert {run.stem for run in RUNS.glob("*.json")} == {
-        "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet",
+        "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet", "turnstone",
     }  # fmt: skip
 
 

@@ -25,10 +25,11 @@ environment.CACHE = Path(sys.argv[1])
 from helpers.__main__ import main
 raise SystemExit(main(sys.argv[2:]))
 """
-LESSONS = ("04", "05")
+LESSONS = ("04", "05", "09")
 SMALL = {  # what a few steps on the CPU need; everything else is the profile's
     "DEVICE": "cpu", "MAX_STEPS": 2, "EVAL_STEPS": 1, "N_TRAIN": 16, "N_VAL": 4, "N_TEST": 8,
     "DPO_STEPS": 2, "N_PAIRS": 8, "N_TEST_PAIRS": 8, "CLINIC_STEPS": 1, "N_CLINIC": 4,
+    "SERVED_QUESTIONS": 4, "LOAD_QUESTIONS": 2,
 }  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def test_the_lessons_of_a_gpu_profile_run_on_the_cpu(hub, cache, tmp_path, profi
     for name in results["lessons"]:
         executed = nbformat.read(tmp_path / f"{name}.ipynb", as_version=4).metadata.papermill.parameters
         asked = [key for key in ("MODEL", "DATASET", "PREFERENCES", "QUANTIZATION") if key in executed]
-        assert len(asked) >= 3
+        assert len(asked) >= 2
         assert {key: executed[key] for key in asked} == {key: wanted[key] for key in asked}
     adapter = json.loads((tmp_path / "04_sft_chartqa" / "adapter" / "adapter_config.json").read_text())
     assert adapter["base_model_name_or_path"] == wanted["MODEL"].partition("@")[0]

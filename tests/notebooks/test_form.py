@@ -7,7 +7,9 @@ import tomllib
 
 import nbformat
 import pytest
+from packaging.requirements import Requirement
 
+from helpers.course import colab
 from helpers.paths import ROOT
 
 NOTEBOOKS = sorted([*ROOT.glob("notebooks/**/*.ipynb"), *ROOT.glob("exercises/**/*.ipynb")])
@@ -27,6 +29,11 @@ def notebook(request):
     return read
 
 
+def names_in(line: str) -> set[str]:
+    """The package that a requirement names, and those that its extras bring."""
+    return {Requirement(one).name.lower() for one in (line, *colab.brought_by(line))}
+
+
 def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
@@ -42,7 +49,9 @@ def test_no_outputs_and_no_widget_state(notebook):
 
 def test_cells_parse_and_import_only_what_is_declared(notebook):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[><=~!;\[ ]", line)[0].lower() for line in project["dependencies"]}
+    extras = notebook.metadata.get("course", {}).get("extras", ())  # of this lesson alone: its set-up cell names them
+    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    declared = {name for line in lines for name in names_in(line)}
     allowed = {IMPORT_NAMES.get(name, name) for name in declared} | {"helpers"} | set(sys.stdlib_module_names)
     for cell in code_cells(notebook):
         for node in ast.walk(ast.parse(cell.source)):

@@ -135,7 +135,7 @@ BACKING: dict[str, dict[str, list[Backing]]] = {
 
 LESSONS = {lesson.name: lesson for lesson in find_lessons()}
 # Not figures: code, formulas' subscripts, addresses, lessons by number ("lesson 04", "(05)"), a model's name that has a space.
-_NO_FIGURES = r"```.*?```|`[^`]*`|https?://\S+|arXiv:[\d.]+|\b0[0-7]\b(?!\.\d)|\bIdefics \d|\*\*Further reading:\*\*.*\Z"
+_NO_FIGURES = r"```.*?```|`[^`]*`|https?://\S+|arXiv:[\d.]+|\b0\d\b(?!\.\d)|\bIdefics \d|\*\*Further reading:\*\*.*\Z"
 # A digit that belongs to a word is part of a name: SmolVLM2-2.2B, 4-bit, NF4.
 _FIGURE = re.compile(r"(?<![\w.,-])\d[\d,]*(?:\.\d+)?(?![\w]|-[A-Za-z])")
 

@@ -1,0 +1,225 @@
+"""A model behind an address: what is sent, and what a missing server, a wrong name or a 500 in the middle come to."""
+
+import base64
+import io
+import time
+
+import pytest
+from PIL import Image, ImageChops
+
+from helpers.evaluation import Served, ServedError, evaluate_folder, generate_answers
+from helpers.models import FULL_SENTENCE, SHORT_ANSWER
+from tests.evaluation.fake_server import FakeServer, picture, question
+
+
+@pytest.fixture
+def rows():
+    drawn = [Image.new("RGB", (6 + at % 3, 5), (at, 2 * at, 255 - at)) for at in range(100)]
+    return [{"image": image, "query": f"question {at}"} for at, image in enumerate(drawn)]
+
+
+@pytest.fixture
+def fake():
+    """Starts a server that replies as it is told, and stops all of them afterwards."""
+    started = []
+
+    def start(reply=lambda number, body: question(body).upper()):
+        started.append(FakeServer(reply))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+def ask(served, rows, **how):
+    return generate_answers(served, None, rows, **how)
+
+
+def test_answers_come_stripped_and_in_order_and_the_request_is_as_the_model_was_trained(fake, rows):
+    server = fake(lambda number, body: f" {question(body)}\n")
+    assert ask(Served(server.url, "mine"), rows[:5]) == [f"question {at}" for at in range(5)]
+    assert set(server.paths) == {"/v1/chat/completions"}
+    body = server.asked[3]
+    assert (body["model"], body["temperature"], body["max_tokens"]) == ("mine", 0, 16)
+    assert body["messages"][0] == {"role": "system", "content": SHORT_ANSWER}
+    assert [part["type"] for part in body["messages"][1]["content"]] == ["image_url", "text"]
+    kind, _, data = picture(body).partition(",")
+    assert kind == "data:image/png;base64"
+    sent = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert ImageChops.difference(sent, rows[3]["image"]).getbbox() is None, "a pixel changed on the way"
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "sent"),
+    [
+        (SHORT_ANSWER, {}, SHORT_ANSWER),
+        (None, {}, None),
+        ("Own.", {}, "Own."),
+        ("Own.", {"system": FULL_SENTENCE}, FULL_SENTENCE),
+    ],
+)
+def test_the_instruction_is_the_addresss_own_unless_a_call_names_another(fake, rows, own, asked, sent):
+    server = fake()
+    ask(Served(server.url, system=own), rows[:1], **asked)
+    system = [turn["content"] for turn in server.asked[0]["messages"] if turn["role"] == "system"]
+    assert system == [sent] * (sent is not None)
+
+
+def test_other_lengths_empty_answers_and_a_path_of_its_own(fake, rows):
+    server = fake(lambda number, body: None)
+    assert ask(Served(server.url + "/openai/v1/"), rows[:1], max_new_tokens=5) == [""]
+    assert server.paths == ["/openai/v1/chat/completions"]
+    assert server.asked[0]["max_tokens"] == 5
+
+
+def test_several_are_under_way_at_once_and_come_back_in_order(fake, rows):
+    def slowly(number, body):
+        time.sleep(0.2)
+        return question(body)
+
+    server = fake(slowly)
+    began = time.perf_counter()
+    assert ask(Served(server.url, at_once=8), rows[:8]) == [row["query"] for row in rows[:8]]
+    assert time.perf_counter() - began < 8 * 0.2
+
+
+def one_line(error) -> str:
+    said = str(error.value)
+    assert "\n" not in said
+    assert len(said) < 500
+    return said
+
+
+def test_without_a_server_it_is_said_at_once(rows):
+    with pytest.raises(ServedError, match=r"127.0.0.1:9/v1: row 0: nothing answers .*refused.* start the server") as error:
+        ask(Served("http://127.0.0.1:9", retries=0), rows)
+    assert "0 of 100 were answered" in one_line(error)
+    assert error.value.gave_up
+
+
+def test_what_is_no_address_is_refused_before_anything_is_asked():
+    for wrong in ("127.0.0.1:8000", "embedded", "ftp://x/y", "http://"):
+        with pytest.raises(ValueError, match="is no address: it is http://host:port"):
+            Served(wrong)
+
+
+def test_a_wrong_model_name_is_the_servers_own_words_and_is_given_up_after_three(fake, rows):
+    server = fake(lambda number, body: (400, {"detail": "Server is pinned to 'merged';\n requested 'mergd'."}))
+    with pytest.raises(
+        ServedError, match=r"row 0 \(and rows 1, 2\): HTTP 400: Server is pinned to 'merged'; requested"
+    ) as error:
+        ask(Served(server.url, "mergd"), rows)
+    assert one_line(error)
+    assert len(server.asked) == 3
+
+
+def test_a_500_in_the_middle_holds_up_nobody_and_the_same_call_asks_only_for_the_rest(fake, rows):
+    broken = True
+
+    def reply(number, body):
+        return (500, {"error": {"message": "out of memory"}}) if broken and question(body) == "question 50" else question(body)
+
+    server = fake(reply)
+    served = Served(server.url, retries=1)
+    with pytest.raises(ServedError, match=r"row 50: HTTP 500: out of memory; 99 of 100 were answered and are kept") as error:
+        ask(served, rows)
+    assert one_line(error)
+    assert error.value.rows.keys() == {50}
+    assert not error.value.gave_up
+    assert [at for at, answer in enumerate(error.value.answers) if answer is None] == [50]
+    assert len(server.asked) == 101, "the client itself asked once more"
+    broken = False
+    assert ask(served, rows) == [row["query"] for row in rows]
+    assert len(server.asked) == 102
+    ask(served, rows[:3])
+    assert len(server.asked) == 105, "nothing is kept once a call has gone through"
+
+
+def test_what_was_answered_before_the_server_died_is_kept(fake, rows):
+    server = fake()
+    served = Served(server.url, retries=0)
+    real = server.server.get_request
+
+    def dies_after_40():
+        if len(server.asked) >= 40:
+            server.server.socket.close()
+        return real()
+
+    server.server.get_request = dies_after_40
+    with pytest.raises(ServedError, match=r"row 4\d: nothing answers") as error:
+        ask(served, rows)
+    assert one_line(error)
+    assert sum(answer is not None for answer in error.value.answers) >= 40
+    revived = fake()
+    served.url = revived.url + "/v1"
+    assert ask(served, rows) == [row["query"].upper() for row in rows]
+    assert len(revived.asked) <= 60
+
+
+def test_a_time_out_names_its_row(fake, rows):
+    server = fake(lambda number, body: time.sleep(1.0) if question(body) == "question 2" else question(body))
+    with pytest.raises(ServedError, match=r"row 2: no answer within 0.3 s; given up there; 2 of 4") as error:
+        ask(Served(server.url, timeout=0.3, retries=0), rows[:4])
+    assert one_line(error)
+
+
+def test_a_broken_picture_is_named_and_not_sent(fake, rows):
+    server = fake()
+    rows[1] = {**rows[1], "image": b"<html>no picture</html>"}
+    with pytest.raises(ServedError, match=r"row 1: the picture: .*HTML page.*; 3 of 4 were answered") as error:
+        ask(Served(server.url), rows[:4])
+    assert one_line(error)
+    assert [question(body) for body in server.asked] == ["question 0", "question 2", "question 3"]
+
+
+@pytest.mark.parametrize("said", [b"<html>", {"choices": []}, {"choices": [{"message": None}]}, []])
+def test_what_is_no_chat_completion_is_said(fake, rows, said):
+    server = fake(lambda number, body: (200, said))
+    with pytest.raises(ServedError, match="no chat completion: the address is not an OpenAI-compatible one") as error:
+        ask(Served(server.url), rows[:1])
+    assert one_line(error)
+
+
+def test_the_key_is_read_from_its_variable_sent_and_never_said(fake, rows, monkeypatch):
+    secret = "sk-planted-0123456789"
+    monkeypatch.setenv("MY_KEY", secret)
+    replies = [(400, {"error": {"message": f"key {secret} may not do this"}}), (401, {"error": f"wrong key {secret}"})]
+    server = fake(lambda number, body: replies[number])
+    served = Served(server.url, api_key_env="MY_KEY")
+    for expected in (r"key \*\*\* may not", r"HTTP 401: the key in \$MY_KEY was refused"):
+        with pytest.raises(ServedError, match=expected) as error:
+            ask(served, rows[:1])
+        assert secret not in str(error.value) + repr(served)
+    assert server.headers[0]["authorization"] == f"Bearer {secret}"
+    monkeypatch.delenv("MY_KEY")
+    server = fake(lambda number, body: (401, {}))
+    with pytest.raises(ServedError, match=r"the key in \$MY_KEY is not set"):
+        ask(Served(server.url, api_key_env="MY_KEY"), rows[:1])
+
+
+def test_a_proxy_never_sees_what_is_meant_for_this_machine(fake, rows, monkeypatch):
+    server, proxy = fake(), fake()
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, proxy.url)
+    ask(Served(server.url), rows[:1])
+    assert (len(server.asked), len(proxy.asked)) == (1, 0)
+
+
+def test_a_folder_is_evaluated_through_an_address(fake, rows, tmp_path):
+    lines = ["image,question,answer"]
+    for at, row in enumerate(rows[:6]):
+        row["image"].save(tmp_path / f"{at}.png")
+        lines.append(f"{at}.png,{row['query']},{row['query'] if at % 2 else 'x'}")
+    (tmp_path / "questions.csv").write_text("\n".join([*lines, "gone.png,where?,here"]))
+    server = fake(lambda number, body: (500, {"error": "no"}) if question(body) == "question 5" else question(body))
+    report = evaluate_folder(tmp_path, Served(server.url, retries=0))
+    assert (report.scored, report.score) == (5, 2 / 5)
+    assert [problem.partition(":")[0] for problem in report.problems] == ["line 7", "line 8"]
+    assert "HTTP 500" in report.problems[0]
+    with pytest.raises(ServedError, match="nothing answers"):
+        evaluate_folder(tmp_path, Served("http://127.0.0.1:9", retries=0))
+    nothing = fake(lambda number, body: (400, {"error": "no"}))
+    (tmp_path / "questions.csv").write_text("\n".join(lines[:3]))
+    with pytest.raises(ValueError, match=r"no question was answered:\n  line 2: HTTP 400"):
+        evaluate_folder(tmp_path, Served(nothing.url))
