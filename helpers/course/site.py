@@ -62,7 +62,10 @@ def repository_address() -> tuple[str, bool]:
     found that way is the second. Empty if neither is known."""
     if address := course_address():
         return address, False
-    done = subprocess.run(["git", "remote", "get-url", "origin"], cwd=ROOT, capture_output=True, text=True)
+    try:
+        done = subprocess.run(["git", "remote", "get-url", "origin"], cwd=ROOT, capture_output=True, text=True)
+    except FileNotFoundError:  # a course that was downloaded as an archive, on a machine without git
+        return "", False
     found = _FORGE.fullmatch(done.stdout.strip())
     return (f"https://{found[1]}/{found[2]}", True) if found else ("", False)
 
