@@ -82,10 +82,15 @@ def count_parameters(config, lora_config: LoraConfig) -> LoraCount:
 
 
 def wrap(model: nn.Module, lora_config: LoraConfig) -> PeftModel:
-    """PEFT around a model on the meta device. ValueError lists the linear layers if the targets match nothing."""
+    """PEFT around a model without numbers, on the meta device or of fake tensors. ValueError lists the linear layers if the
+    targets match nothing.
+
+    Not by ``low_cpu_mem_usage``: that takes apart what ``ensure_weight_tying`` ties, and counts it twice (peft#2864).
+    """
     layers = _linear_layers(model)
     try:
-        return get_peft_model(model, lora_config, low_cpu_mem_usage=True)
+        with next(model.parameters()).device:  # where the model is, adapters are made, without numbers too
+            return get_peft_model(model, lora_config)
     except ValueError as error:
         if "target" not in str(error).lower():
             raise

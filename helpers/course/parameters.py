@@ -10,6 +10,7 @@ import yaml
 from helpers.paths import PROFILES
 
 KINDS = PROFILES / "kinds.yaml"
+_AUTO_OR = ("auto or whole", "auto or bool")
 
 
 @cache
@@ -54,6 +55,8 @@ def check_value(name: str, value):
 
 
 def _fits(kind: str, value) -> bool:
+    if kind.startswith(_AUTO_OR):
+        return value == "auto" or _fits(kind.removeprefix("auto or "), value)
     if kind == "bool" or isinstance(value, bool):  # to Python, True is a whole number too
         return kind == "bool" and isinstance(value, bool)
     if kind.startswith("whole"):
@@ -66,6 +69,8 @@ def _fits(kind: str, value) -> bool:
 def _meant(kind: str, value):
     """The value that is written almost like this one, if there is one."""
     text = str(value).strip()
+    if kind.startswith(_AUTO_OR):
+        return "auto" if text.lower() == "auto" else _meant(kind.removeprefix("auto or "), value)
     if kind == "bool":
         return {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}.get(
             text.lower()
@@ -87,6 +92,8 @@ def _choices(kind: str) -> list[str]:
 
 
 def _in_words(kind: str) -> str:
+    if kind.startswith(_AUTO_OR):
+        return "auto or " + _in_words(kind.removeprefix("auto or "))
     if kind.startswith("whole"):
         return f"a whole number from {_least(kind)}"
     plain = {"bool": "True or False", "number": "a number", "text": "text"}

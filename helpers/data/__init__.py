@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = open_room(
         "questions_csv": ("CsvFile", "CsvRow", "find_csv", "find_picture", "read_questions"),
         "rows": ("SPLITS", "BadRowError", "text_problem"),
         "sources": ("image_key",),
+        "stored": ("Stored", "only_opens", "stored_pictures"),
         "chartqa": ("COLUMNS", "FEATURES", "contradictions", "load_chartqa"),
         "preferences": ("PAIR_FEATURES", "load_preferences", "questions_of"),
         "survey": ("KINDS_OF_DATA", "Surveyed", "kind_of_data", "survey_rows", "texts_of"),

@@ -11,6 +11,7 @@ from helpers.data.pictures import image_problem, open_picture
 from helpers.data.questions_csv import CsvRow, find_csv, find_picture, read_questions
 from helpers.data.rows import check_choices, select_good, text_problem
 from helpers.data.sources import Layout, image_key, open_rows, split_by_image
+from helpers.data.stored import only_opens
 from helpers.paths import EMBEDDED_CHARTQA, resolve
 
 FEATURES = Features(  # of HuggingFaceM4/ChartQA
@@ -56,6 +57,7 @@ def open_chartqa(source: str | Path, split: str, seed: int) -> tuple[Dataset, np
     return rows, numbers, lines
 
 
+@only_opens
 def _opened(batch: dict) -> dict:
     return {**batch, "image": [open_picture(image) for image in batch["image"]]} if "image" in batch else batch
 

@@ -13,6 +13,7 @@ from helpers.data.columns import PICTURES, first_of, many_pictures, refuse, turn
 from helpers.data.pictures import image_problem, open_picture
 from helpers.data.rows import check_choices, select_good, text_problem
 from helpers.data.sources import Layout, open_rows
+from helpers.data.stored import only_opens
 from helpers.paths import EMBEDDED_PREFERENCES
 
 _MESSAGES = List({"role": Value("string"), "content": Value("string")})
@@ -67,12 +68,15 @@ def questions_of(pairs: Dataset) -> Dataset:
     several = next((at for at, count in enumerate(counts) if count != 1), None)
     if several is not None:
         raise ValueError(f"row {several} has {counts[several]} pictures: its question can't be asked about one of them alone")
+    return pairs.with_transform(_asked)
 
-    def asked(batch: dict) -> dict:
-        queries = [prompt[-1]["content"] for prompt in batch["prompt"]]
-        return {"image": [open_picture(images[0]) for images in batch["images"]], "query": queries}
 
-    return pairs.with_transform(asked)
+@only_opens
+def _asked(batch: dict) -> dict:
+    asked = {"query": [prompt[-1]["content"] for prompt in batch["prompt"]]} if "prompt" in batch else {}
+    if "images" in batch:
+        asked["image"] = [open_picture(images[0]) for images in batch["images"]]
+    return asked
 
 
 def pair_problem(row: dict) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.data import CsvFile, CsvRow, find_csv, find_picture, image_problem, open_picture, read_questions, text_problem
+from helpers.evaluation.asked import Asked
 from helpers.evaluation.generate import generate_answers
 from helpers.evaluation.metrics import bootstrap_interval, relaxed_match
 from helpers.evaluation.served import ServedError
@@ -149,5 +150,12 @@ class _Lazy(Sequence):
         return len(self.rows)
 
     def __getitem__(self, at: int) -> dict:
-        _, image, question, _ = self.rows[at]
-        return {"image": open_picture(image), "query": question}
+        return {"image": self.picture(at), "query": self.rows[at][2]}
+
+    def asked(self) -> Asked:
+        """Two rows of one file ask about one picture; none is opened to see that."""
+        questions, files = [row[2] for row in self.rows], [str(row[1]) for row in self.rows]
+        return Asked(questions, files, self.picture, [(0, 0)] * len(files))
+
+    def picture(self, at: int):
+        return open_picture(self.rows[at][1])

@@ -1,8 +1,14 @@
 """What this machine has, and which precision and profile suit it. Decisions are plain functions of the facts."""
 
+import os
+import shutil
+import sys
 from dataclasses import dataclass
 
 import torch
+
+_MOST_WORKERS = 4  # as many prepared the pictures of 13 tiles as fast as an H200 took them
+_SHARED_BYTES = 1e9
 
 
 @dataclass(frozen=True)
@@ -84,3 +90,30 @@ def choose_profile(hardware: Hardware) -> tuple[str, str]:
     if hardware.memory_bytes >= 12e9:
         return "t4", f"{size}" + ("" if hardware.native_bf16 else ", no native bfloat16")
     return "tiny", f"{size} is too small for SmolVLM2-2.2B in 4 bit with a margin"
+
+
+def choose_workers(policy: int | str, device: str) -> tuple[int, str]:
+    """(processes, reason): how many load data beside a model on ``device``, for a profile's policy, which may be "auto".
+
+    ``auto`` takes the cores that are left, at most four, and none beside a model on the CPU. Batches come over in shared
+    memory, of which a container has 64 MB unless it is told otherwise; four charts of 13 tiles are 92 MB.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # or each forked process says that it switches it off
+    if policy != "auto":
+        return int(policy), "as the profile asks"
+    if device == "cpu":
+        return 0, "on a CPU the model itself takes all cores"
+    shared = shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else None
+    if shared is not None and shared < _SHARED_BYTES:
+        return 0, f"{shared / 1e6:.0f} MB of shared memory are too few to hand batches over: docker's --shm-size=2g gives more"
+    return min(_MOST_WORKERS, free_cores() - 1), f"{free_cores()} cores here, and one is for the training itself"
+
+
+def spare_workers(device: str) -> int:
+    """The same for an evaluation, which needs processes for a short time: none where they aren't forked at once."""
+    return choose_workers("auto", device)[0] if sys.platform == "linux" else 0
+
+
+def free_cores() -> int:
+    """The cores that this process may use: in a container or a queue's job fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Drawing whether several runs of one training are the same training."""
+"""Drawing whether several runs of one training are the same training, and how long it waits for its data."""
 
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
@@ -28,5 +28,19 @@ def plot_same_losses(curves: dict[str, dict[int, float]]):
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     for ax in (above, below):
         ax.grid(alpha=0.3)
+    figure.tight_layout()
+    return figure
+
+
+def plot_waiting(shares: dict[int, float]):
+    """The share of a training's time spent waiting for data, 0..1, by the number of processes that load it."""
+    figure, ax = plt.subplots(figsize=(6, 3.5))
+    ax.plot(list(shares), list(shares.values()), color=AFTER, marker="o")
+    for count, share in shares.items():
+        ax.annotate(f"{share:.0%}", (count, share), xytext=(6, 6), textcoords="offset points")
+    ax.set(xlabel="processes that load data", ylabel="share of waiting", ylim=(0, 1))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.margins(x=0.12)
+    ax.grid(alpha=0.3)
     figure.tight_layout()
     return figure

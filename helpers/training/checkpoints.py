@@ -31,7 +31,8 @@ def settings_key(*settings) -> str:
 
 
 def _without_places(config: dict) -> dict:
-    return {name: value for name, value in config.items() if name not in _PLACES}
+    # Nor does it matter how many processes load the data.
+    return {name: value for name, value in config.items() if name not in _PLACES and not name.startswith("dataloader_")}
 
 
 def _sorted_text(value) -> str:

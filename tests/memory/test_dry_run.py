@@ -10,8 +10,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from helpers.data import load_chartqa
-from helpers.memory import FAMILIES, LiveTensors, estimate_steps, estimate_training_memory, profile_peak, weight_bytes
-from helpers.models import SHORT_ANSWER, chat, load_model
+from helpers.lora import text_layers
+from helpers.memory import LiveTensors, estimate_steps, estimate_training_memory, profile_peak, weight_bytes
+from helpers.models import ARCHITECTURES, SHORT_ANSWER, chat, load_model
 from helpers.paths import ROOT
 
 TARGET = 0.03  # what is promised
@@ -154,13 +155,10 @@ def test_released_models_take_seconds_and_little_memory(name, tiles):
     assert figures["total"] > weight_bytes(name, "bfloat16").total
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_has_a_training_step(family):
-    names = {
-        "smolvlm": "SmolVLM2-256M-Video-Instruct", "idefics3": "SmolVLM-Instruct", "qwen2_vl": "Qwen2-VL-2B-Instruct",
-        "qwen2_5_vl": "Qwen2.5-VL-3B-Instruct",
-    }  # fmt: skip
-    estimate = estimate_training_memory(names[family], lora=lora_config(), activation_checkpointing=True)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_released_architecture_has_a_training_step(name):
+    lora = LoraConfig(r=8, target_modules=text_layers(name))
+    estimate = estimate_training_memory(name, lora=lora, activation_checkpointing=True, frozen_vision=True)
     assert estimate.total > estimate.weights + estimate.optimizer > 0
 
 
@@ -184,5 +182,23 @@ def test_bad_input_says_what_is_possible(settings, message):
 def test_an_unknown_architecture_says_what_is_possible():
     with pytest.raises(ValueError, match=r"There are: .*SmolVLM2"):
         estimate_training_memory("SmolVLM3")
-    with pytest.raises(ValueError, match="smolvlm, idefics3"):
-        estimate_training_memory({"model_type": "llava"})
+
+
+def test_eyes_that_a_model_has_not_cannot_be_spared(monkeypatch):
+    monkeypatch.setattr("transformers.SmolVLMForConditionalGeneration.get_encoder", lambda self, modality=None: self)
+    with pytest.raises(ValueError, match="no vision tower of its own"):
+        estimate_training_memory("embedded", frozen_vision=True)
+
+
+def test_pictures_that_are_only_padding_are_not_looked_at(processor):
+    """A batch of unequal tiles: the smaller example's are filled up, and the tower doesn't see them."""
+    row = load_chartqa("embedded", "train", 1)[0]
+    pictures = [[row["image"]], [row["image"], row["image"], row["image"]]]
+    text = [processor.apply_chat_template(chat(row["query"], SHORT_ANSWER))] * 2
+    text[1] = text[1].replace("<image>", "<image><image><image>")
+    batch = dict(processor(text=text, images=pictures, return_tensors="pt", padding=True))
+    assert batch["pixel_values"].shape[:2] == (2, 3)
+    model = get_peft_model(load_model("embedded"), lora_config()).train()
+    measured = measured_peak(model, batch | {"labels": batch["input_ids"].clone()})
+    estimate = estimate_training_memory("embedded", lora=lora_config(), precision="float32", batch=batch)
+    assert abs(estimate.total / measured - 1) < TOLERANCE

@@ -10,7 +10,7 @@ from helpers.models import load_model
 KEYS = {
     "base_relaxed_accuracy", "sft_relaxed_accuracy", "sft_exact_match", "blind_relaxed_accuracy", "base_contains_answer",
     "test_questions", "train_seconds", "train_samples_per_second", "trainable_parameters", "total_parameters",
-    "peak_memory_mb", "adapter_bytes",
+    "peak_memory_mb", "adapter_bytes", "data_wait_share",
 }  # fmt: skip
 MARGIN = 0.25  # of relaxed accuracy, after a third of the lesson's steps
 

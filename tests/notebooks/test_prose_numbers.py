@@ -114,6 +114,7 @@ BACKING: dict[str, dict[str, list[Backing]]] = {
         "0.9": [Source("accelerate.utils.find_executable_batch_size, whose docstring says so; the lesson's run shows it")],
         "1": [InCode()],
         "8": [InCode()],
+        "13": [InCode()],
         "16": [InCode()],
         "17": [InCode()],
         "64": [InCode()],
@@ -130,6 +131,7 @@ BACKING: dict[str, dict[str, list[Backing]]] = {
         "7": [Source("DPO, arXiv:2305.18290, equation 7: the loss as a difference of two scaled log-ratios")],
     },
     "06_evaluation": _INTERVAL | {"5": [tolerance]},
+    "07_scaling_out": {"20": [InCode()]},
     "bonus_pretrain_tiny_vlm": {"64": [lambda: count_image_tokens(512, 512, "embedded").image_tokens]},
 }  # fmt: skip
 

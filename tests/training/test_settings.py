@@ -37,6 +37,7 @@ def test_trls_parser_reads_back_what_the_notebook_says(tmp_path, kind, script, n
         gradient_accumulation_steps=profile["GRADIENT_ACCUMULATION"], warmup_steps=0.1, lr_scheduler_type="cosine",
         activation_checkpointing=profile["ACTIVATION_CHECKPOINTING"], eval_strategy="steps", eval_steps=2, save_steps=2,
         save_total_limit=2, load_best_model_at_end=True, metric_for_best_model="eval_loss", seed=3, data_seed=4,
+        dataloader_num_workers=2, dataloader_persistent_workers=True, dataloader_prefetch_factor=4,
     )  # fmt: skip
     adapter = lora(r=profile["LORA_RANK"])
     settings = command_settings(said, adapter, profile["MODEL"], tmp_path / "data", profile["QUANTIZATION"])
