@@ -83,7 +83,7 @@ def push(out: Path, lesson: str, name: str) -> None:
     hub.upload_folder(
         repo_id=name,
         folder_path=out,
-        allow_patterns=["*.ipynb", "*.html", "results.json", "trackio/**", "*/adapter/**", "*/log.jsonl"],
+        allow_patterns=["*.ipynb", "site/**", "plots.png", "results.json", "trackio/**", "*/adapter/**", "*/log.jsonl"],
         commit_message=f"{lesson}, run as a job",
     )
 
