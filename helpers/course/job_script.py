@@ -4,6 +4,7 @@
 #     "accelerate==1.15.0",
 #     "bitsandbytes==0.50.2",
 #     "datasets==5.2.0",
+#     "dill==0.4.1",
 #     "filelock==4.2.12",
 #     "huggingface-hub==2.4.0",
 #     "ipykernel==7.4.0",
