@@ -1,6 +1,7 @@
 # Everything a learner types. Without make: `python -m helpers course` does what `make course` does.
 PROFILE ?= tiny
 LESSONS ?=
+RUN ?= runs/tiny
 # TORCH_INDEX: an index to take torch from, such as PyTorch's CPU-only wheels (see the README).
 export TORCH_INDEX
 
@@ -14,7 +15,7 @@ VENV_PYTHON := .venv/bin/python
 INSTRUCTOR_PYTHON := .cache/instructor/bin/python
 endif
 
-.PHONY: setup course test lab bench gpu tiny soak lock lint instructor exercises grade
+.PHONY: setup course site test lab bench gpu tiny soak lock lint instructor exercises grade
 
 setup:
 	@$(PYTHON) -m helpers setup
@@ -22,11 +23,15 @@ setup:
 course: setup
 	@$(VENV_PYTHON) -m helpers run $(LESSONS) --profile $(PROFILE)
 
+# The book of a run; `make course` ends with it.
+site: setup
+	@$(VENV_PYTHON) -m helpers site --run $(RUN)
+
 test: setup
 	@$(VENV_PYTHON) -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 lab: setup
-	@$(VENV_PYTHON) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks
+	@$(VENV_PYTHON) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 bench: setup
 	@$(VENV_PYTHON) -m helpers bench

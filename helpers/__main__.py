@@ -1,4 +1,4 @@
-"""The course's commands: ``python -m helpers {setup,course,run,seeds,check,ask,doctor,times,bench,gpu}``."""
+"""The course's commands: ``python -m helpers {setup,course,run,seeds,site,check,ask,doctor,measured,bench,gpu}``."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--profile", default="tiny", help="tiny, t4 or gpu (default: tiny)")
     sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
     sub.add_argument("--keep", action="store_true", help="and into notebooks/measured/seeds.json, which is committed")
+    sub = command("site", _site, "make the book of a run from its executed lessons, and a sheet of its plots")
+    sub.add_argument("--run", default="runs/tiny", help="folder of the run (default: runs/tiny)")
     sub = command("check", _check, "say row by row what a training on your data would really see")
     sub.add_argument("source", help="embedded, a folder with questions.csv, parquet files, or a hub id")
     sub.add_argument("--as", dest="kind", choices=("questions", "preferences"), help="default: by the columns")
@@ -53,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--model", default="embedded", help="embedded, a folder, or owner/name@revision")
     sub.add_argument("--adapter", help="folder of the adapter that a lesson trained, such as runs/tiny/04_sft_chartqa/adapter")
     command("doctor", _doctor, "say what is installed, what this machine has, and what each profile would do here")
-    sub = command("times", _times, "write the lessons' times of a run into the README")
+    sub = command("measured", _measured, "keep a run's figures and times in notebooks/measured, and write them into the README")
     sub.add_argument("--run", default="runs/tiny", help="folder of the run (default: runs/tiny)")
     command("bench", _bench, "measure speed and memory ratios into runs/bench.json")
     sub = command("gpu", _gpu, "ten minutes with this machine's GPU: is the dry run right, is it kept busy, do the lessons end")
@@ -82,7 +84,7 @@ def _run(options) -> int:
     from helpers.course import UsageError, run
 
     try:
-        return run(options.lessons, options.profile, _settings(options.set), options.out)
+        return run(options.lessons, options.profile, _settings(options.set), options.out, book=True)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -157,11 +159,25 @@ def _ask(options) -> int:
     return 0
 
 
-def _times(options) -> int:
-    from helpers.course import write_times
+def _site(options) -> int:
+    environment.use_caches()
+    from helpers.course import SiteError, build_site, write_contact_sheet
+    from helpers.paths import resolve
 
     try:
-        for lesson, seconds in write_times(options.run).items():
+        print(build_site(resolve(options.run)))
+        print(write_contact_sheet(resolve(options.run)))
+    except (SiteError, ValueError) as error:  # a damaged results.json
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _measured(options) -> int:
+    from helpers.course import keep_measured
+
+    try:
+        for lesson, seconds in keep_measured(options.run)["seconds"].items():
             print(f"{lesson}: {seconds:.0f} s")
     except (FileNotFoundError, ValueError) as error:  # a damaged results.json
         print(f"error: {error}", file=sys.stderr)

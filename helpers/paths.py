@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 PROFILES = NOTEBOOKS / "profiles"
-MEASURED = NOTEBOOKS / "measured"
+MEASURED = NOTEBOOKS / "measured"  # what was measured and is committed: a file for each command that writes one
 EMBEDDED = ROOT / "helpers" / "embedded"
 EMBEDDED_MODEL = EMBEDDED / "tiny_smolvlm"
 EMBEDDED_CHARTQA = EMBEDDED / "chartqa_mini"

@@ -1,4 +1,4 @@
-"""What makes notebooks a course: lessons and a profile go in; executed notebooks, results.json and a report come out.
+"""What makes notebooks a course: lessons and a profile go in; executed notebooks, results.json and a book come out.
 
 The runner (papermill), the profiles and their parameters, a lesson's figures and what an earlier one left; the doctor; and
 the homes of the course: its own environment, the Colab set-up that every lesson begins with, badges, rented machines. Opens
@@ -21,11 +21,17 @@ __getattr__, __dir__, __all__ = open_room(
         "results": ("read_results", "record"),
         "artefacts": ("base_of", "made_by", "note_base"),
         "answer": ("ask",),
-        "site": ("write_report",),
-        "times": ("write_times",),
+        "outputs": ("spell", "tidy"),
+        "measured_in": ("measuring_cells",),
+        "pages": ("Links", "lesson_page"),
+        "contact_sheet": ("write_contact_sheet",),
+        "site": ("SiteError", "build_site", "repository_address"),
+        "times": ("expected_seconds", "lesson_seconds", "read_measured"),
+        "measured": ("keep_measured", "with_measured"),
         "doctor": ("examine",),
         "downloads": ("say_downloads", "to_download"),
         "environment": ("INSTRUCTOR_PYTHON", "PYTHON", "caches", "ensure", "ensure_instructor", "use_caches"),
+        "steps": ("Steps", "size_of"),
         "launch": ("TAG", "badges", "readme_badges", "setup_code", "setup_text", "with_readme_badges", "with_setup"),
         "jobs": ("course_address", "job_command", "run_job"),
         "benchmark": ("bench",),

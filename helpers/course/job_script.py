@@ -4,6 +4,7 @@
 #     "accelerate==1.15.0",
 #     "bitsandbytes==0.50.2",
 #     "datasets==5.2.0",
+#     "dill==0.4.1",
 #     "filelock==4.2.12",
 #     "huggingface-hub==2.4.0",
 #     "ipykernel==7.4.0",
@@ -83,7 +84,7 @@ def push(out: Path, lesson: str, name: str) -> None:
     hub.upload_folder(
         repo_id=name,
         folder_path=out,
-        allow_patterns=["*.ipynb", "*.html", "results.json", "trackio/**", "*/adapter/**", "*/log.jsonl"],
+        allow_patterns=["*.ipynb", "site/**", "plots.png", "results.json", "trackio/**", "*/adapter/**", "*/log.jsonl"],
         commit_message=f"{lesson}, run as a job",
     )
 

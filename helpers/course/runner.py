@@ -1,31 +1,39 @@
-"""Run lessons headless: papermill over the ordered notebooks, with progress, figures and a report."""
+"""Run lessons headless: papermill over the ordered notebooks, with progress, figures and, at the end, the book."""
 
 import os
 import re
 import time
 from pathlib import Path
 
+import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
+from helpers.course.contact_sheet import write_contact_sheet
 from helpers.course.downloads import needs_hub, say_downloads
 from helpers.course.environment import use_caches
 from helpers.course.kernel import ENGINE
 from helpers.course.notebooks import Lesson, UsageError, check_parameters, find_lessons, select_lessons
 from helpers.course.out_folder import check_left, hold, open_out
+from helpers.course.outputs import spell, tidy
 from helpers.course.profiles import load_profile, pick_profile
 from helpers.course.results import read_results
 from helpers.course.secrets import redact, redact_files
-from helpers.course.site import write_report
+from helpers.course.site import SiteError, build_site
+from helpers.course.times import expected_seconds
 from helpers.paths import NOTEBOOKS, ROOT
 
 CELL_TIMEOUT_SECONDS = {"tiny": 900, "t4": 6 * 3600, "gpu": 6 * 3600}
 
 
 def run(
-    wanted: list[str], profile: str = "auto", settings: dict | None = None, out: str | None = None, folder: Path = NOTEBOOKS
-) -> int:
-    """Run lessons by name or number (all by default); 0 if all went well, 1 if one failed. UsageError before anything runs."""
+    wanted: list[str], profile: str = "auto", settings: dict | None = None, out: str | None = None, folder: Path = NOTEBOOKS,
+    book: bool = False,
+) -> int:  # fmt: skip
+    """Run lessons by name or number (all by default); 0 if all went well, 1 if one failed. UsageError before anything runs.
+
+    ``book``: make the contact sheet of the plots and the book of the run's folder at the end.
+    """
     lessons = find_lessons(folder)
     chosen = select_lessons(wanted, lessons)
     settings = check_parameters(settings or {}, chosen)
@@ -39,6 +47,7 @@ def run(
         check_left(out_folder)
         order = with_needs(chosen, lessons, out_folder)
         print(f"profile {profile}: {reason}; results go to {out_folder}")
+        announce(order, out_folder, profile)
         use_caches()
         os.environ["COURSE_OUT"] = str(out_folder)
         if not any(needs_hub((values | settings).get(name)) for name in ("MODEL", "DATASET", "PREFERENCES")):
@@ -46,7 +55,28 @@ def run(
         say_downloads(
             {name: value for lesson in order for name, value in (values | settings).items() if name in lesson.parameters}
         )
-        return _run_all(order, values, settings, out_folder, CELL_TIMEOUT_SECONDS[profile])
+        failed = _run_all(order, values, settings, out_folder, CELL_TIMEOUT_SECONDS[profile])
+        if book and not failed:
+            publish(out_folder)
+        return failed
+
+
+def announce(order: list[Lesson], out_folder: Path, profile: str) -> None:
+    """Say what is about to run, how long that took last time, and where to look meanwhile."""
+    names = ", ".join(lesson.name for lesson in order)
+    times, where = expected_seconds([lesson.name for lesson in order], out_folder, profile)
+    took = f"; {where}: {spell(sum(times.values()))}" if times else ""
+    print(f"{len(order)} lesson{'s' * (len(order) > 1)}{took}\n  {names}")
+    print(f"meanwhile: notebooks/ has what is running (`make lab` opens it); executed lessons appear in {out_folder}")
+
+
+def publish(out_folder: Path) -> None:
+    """The contact sheet and the book; a book that can't be built doesn't undo the run: the reason is printed."""
+    write_contact_sheet(out_folder)
+    try:
+        print(f"\nthe book of this run: {build_site(out_folder)}")
+    except SiteError as error:
+        print(f"\n{error}")
 
 
 def _run_all(order: list[Lesson], values: dict, settings: dict, out_folder: Path, timeout: int) -> int:
@@ -58,7 +88,6 @@ def _run_all(order: list[Lesson], values: dict, settings: dict, out_folder: Path
         if not run_lesson(lesson, given, out_folder, timeout):
             return 1
         times[lesson.name] = time.monotonic() - began
-        write_report(out_folder)
     print_summary(times, out_folder)
     return 0
 
@@ -102,7 +131,20 @@ def run_lesson(lesson: Lesson, parameters: dict, out_folder: Path, timeout: int)
         return False
     finally:
         redact_files(out_folder)
+    keep_tidy(target)
     return True
+
+
+def keep_tidy(path: Path) -> None:
+    """Rewrite an executed notebook with tidy outputs; what the libraries said on stderr goes to ``logs/`` beside it."""
+    notebook = nbformat.read(path, as_version=4)
+    said = tidy(notebook)
+    nbformat.write(notebook, path)
+    log = path.parent / "logs" / f"{path.stem}.txt"
+    log.unlink(missing_ok=True)
+    if said:
+        log.parent.mkdir(exist_ok=True)
+        log.write_text("\n".join(said) + "\n", encoding="utf-8")
 
 
 _ADVICE = (
@@ -138,4 +180,3 @@ def print_summary(times: dict[str, float], out_folder: Path) -> None:
         print(f"\n{name}: {seconds:.0f} s")
         for key, value in results.get(name, {}).items():
             print(f"  {key:32} {value:.4g}" if isinstance(value, float) else f"  {key:32} {value}")
-    print(f"\nreport: {out_folder / 'index.html'}")

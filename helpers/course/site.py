@@ -1,60 +1,146 @@
-"""Render a run's executed lessons to HTML, with a front page of the plots and figures worth a look."""
+"""The book of a run: its executed lessons, the exercises and the repository's own texts as a site, built without a network."""
 
-import html
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
-from nbconvert import HTMLExporter
 
+from helpers.course.front import front_page
+from helpers.course.jobs import course_address
+from helpers.course.notebooks import find_lessons
+from helpers.course.outputs import spell
+from helpers.course.pages import Links, lesson_page
 from helpers.course.results import read_results
+from helpers.course.times import lesson_seconds
+from helpers.paths import NOTEBOOKS, ROOT
 
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
-h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
-figure { margin: 1rem 0; } img { max-width: 100%; } figcaption { color: #444; }
-table { border-collapse: collapse; } th, td { text-align: left; padding: .15rem 1.2rem .15rem 0; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-"""
-
-
-def write_report(folder: Path) -> Path:
-    """``index.html`` and a page per executed lesson in ``folder``; the front page shows the cells tagged ``key-plot``."""
-    results = read_results(folder / "results.json")
-    sections = []
-    for path in sorted(folder.glob("*.ipynb")):
-        notebook = nbformat.read(path, as_version=4)
-        page, _ = HTMLExporter().from_notebook_node(notebook)
-        path.with_suffix(".html").write_text(page, encoding="utf-8")
-        sections.append(_section(path.stem, notebook, results["lessons"].get(path.stem, {})))
-    facts = ", ".join(f"{name} {value}" for name, value in results["environment"].items())
-    body = f"<h1>The course, as it ran here</h1><p>{html.escape(facts)}</p>{''.join(sections)}"
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>The course, as it ran here</title><style>{_STYLE}</style>'
-    )
-    (folder / "index.html").write_text(f"{page}<body>{body}</body></html>", encoding="utf-8")
-    return folder / "index.html"
+BOOK = Path(__file__).parent / "book"  # Sphinx's configuration, and what the pages need: style, MathJax
+PACKAGES = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx_copybutton")
+_FORGE = re.compile(r"(?:https://|git@|ssh://git@)(github\.com|gitlab\.com|codeberg\.org)[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?")
+# Sections of the book and the pages in them, as globs from the repository's root; lessons stand before them.
+_SECTIONS = {
+    "Exercises": ("exercises/README.md", "exercises/[0-9]*.ipynb", "exercises/capstone.md", "exercises/troubleshooting.md"),
+    "Your data, your GPU": ("docs/*.md",),
+    "For those who teach or build on it": ("exercises/instructors.md", "helpers/README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    "Cards": ("helpers/embedded/*/README.md",),
+}
 
 
-def _section(name: str, notebook, figures: dict) -> str:
-    title = next((cell.source.splitlines()[0].lstrip("# ") for cell in notebook.cells if cell.cell_type == "markdown"), name)
-    rows = "".join(
-        f'<tr><th scope="row">{html.escape(key)}</th><td class="number">{_number(value)}</td></tr>'
-        for key, value in figures.items()
-    )
-    pictures = "".join(_pictures(notebook))
-    return f'<h2><a href="{name}.html">{html.escape(title)}</a></h2>{pictures}<table>{rows}</table>'
+class SiteError(RuntimeError):
+    """The book can't be built; the message says what to do."""
 
 
-def _pictures(notebook):
-    for cell in notebook.cells:
-        if cell.cell_type != "code" or "key-plot" not in cell.metadata.get("tags", ()):
+def build_site(folder: Path) -> Path:
+    """Build ``site/`` in the run's ``folder`` from its executed notebooks; returns its ``index.html``.
+
+    SiteError if no lesson was executed there, if the packages for it are missing, or with what Sphinx complains about.
+    """
+    executed = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+    if not executed:
+        raise SiteError(f"{folder} holds no executed lesson: run `make course` first")
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SiteError(f"no book, for {', '.join(missing)} is not installed. To have it: pip install -e '.[site]'")
+    with tempfile.TemporaryDirectory(prefix="book-") as place:
+        source, built = Path(place) / "source", Path(place) / "site"
+        address, found = repository_address()
+        write_source(folder, executed, source, address, found)
+        _sphinx(source, built, address)
+        shutil.rmtree(folder / "site", ignore_errors=True)
+        shutil.move(built, folder / "site")
+    return folder / "site" / "index.html"
+
+
+def repository_address() -> tuple[str, bool]:
+    """Where the repository lives, as set in pyproject.toml; else its ``origin``, if that is at a public forge. Whether it was
+    found that way is the second. Empty if neither is known."""
+    if address := course_address():
+        return address, False
+    try:
+        done = subprocess.run(["git", "remote", "get-url", "origin"], cwd=ROOT, capture_output=True, text=True)
+    except FileNotFoundError:  # a course that was downloaded as an archive, on a machine without git
+        return "", False
+    found = _FORGE.fullmatch(done.stdout.strip())
+    return (f"https://{found[1]}/{found[2]}", True) if found else ("", False)
+
+
+def write_source(folder: Path, executed: dict[str, Path], source: Path, address: str, found: bool) -> None:
+    """What Sphinx reads: pages in the repository's own layout, so that the links between them hold, and the front page."""
+    sections = {"": ["README.md"], "Lessons": [f"notebooks/{lesson.path.name}" for lesson in find_lessons()]}
+    sections |= {
+        title: [path.relative_to(ROOT).as_posix() for glob in globs for path in sorted(ROOT.glob(glob))]
+        for title, globs in _SECTIONS.items()
+    }
+    links = Links({page for pages in sections.values() for page in pages}, address)
+    results, times = read_results(folder / "results.json"), lesson_seconds(folder)
+    lessons = {}
+    for page in sorted(links.pages):
+        target = source / page
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not page.endswith(".ipynb"):
+            target.write_text(links.rewrite((ROOT / page).read_text(encoding="utf-8"), page), encoding="utf-8")
             continue
-        for output in cell.outputs:
-            if "image/png" in output.get("data", {}):
-                alt = html.escape(output.metadata.get("image/png", {}).get("alt", ""))
-                source = f"data:image/png;base64,{output.data['image/png'].strip()}"
-                yield f'<figure><img alt="{alt}" src="{source}"><figcaption>{alt}</figcaption></figure>'
+        ran = executed.get(Path(page).stem) if page.startswith("notebooks/") else None
+        notebook = nbformat.read(ran or ROOT / page, as_version=4)
+        if ran:
+            lessons[ran.stem] = nbformat.from_dict(notebook)
+        facts, figures = _facts(page, ran, times, results), results["lessons"].get(Path(page).stem, {}) if ran else {}
+        nbformat.write(lesson_page(notebook, page, links, facts, figures), target)
+    shutil.copytree(NOTEBOOKS / "images", source / "notebooks" / "images")
+    for path in sorted(links.files):
+        (source / "sources" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, source / "sources" / path)
+    front = front_page(folder, source, lessons, results, _where(address, found))
+    (source / "index.md").write_text(f"{front}\n{_contents(sections)}", encoding="utf-8")
 
 
-def _number(value) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else html.escape(str(value))
+def _facts(page: str, ran: Path | None, times: dict[str, float], results: dict) -> str:
+    if not page.startswith("notebooks/"):
+        return "To be solved in a notebook: `make lab` opens it."
+    if ran is None:
+        return "This lesson was not run for this book: its code stands here without what it prints."
+    took = f" in {spell(times[ran.stem])}" if ran.stem in times else ""
+    profile = results["environment"].get("profile", "tiny")
+    return f"Run{took}, with the profile `{profile}`."
+
+
+def _where(address: str, found: bool) -> str:
+    if not address:
+        return "Each lesson's notebook can be downloaded from its page."
+    how = " (taken from git's `origin`, since `[tool.course] repository` is not set)" if found else ""
+    return f"The course lives at <{address}>{how}; the rocket at the top of a lesson opens it on Colab."
+
+
+def _contents(sections: dict[str, list[str]]) -> str:
+    """Hidden tables of contents: they make the menu at the side, and previous and next."""
+    blocks = []
+    for title, pages in sections.items():
+        caption = f":caption: {title}\n" if title else ""
+        names = "\n".join(_entry(page) for page in pages)
+        blocks.append(f"```{{toctree}}\n:hidden:\n{caption}\n{names}\n```\n")
+    return "\n".join(blocks)
+
+
+def _entry(page: str) -> str:
+    """A page in the menu: a lesson by its number and subject, without what follows the colon in its title."""
+    name, suffix = page.rsplit(".", 1)
+    if suffix != "ipynb":
+        return name
+    title = nbformat.read(ROOT / page, as_version=4).cells[0].source.splitlines()[0]
+    return f"{title.lstrip('# ').split(':')[0]} <{name}>"
+
+
+def _sphinx(source: Path, built: Path, address: str) -> None:
+    command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", "-j", "auto"]
+    done = subprocess.run(
+        [*command, "-c", str(BOOK), "-d", str(source.parent / "doctrees"), str(source), str(built)],
+        capture_output=True, encoding="utf-8", errors="replace", env=os.environ | {"COURSE_REPOSITORY": address},
+    )  # fmt: skip
+    if done.returncode:
+        raise SiteError(f"the book could not be built:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")

@@ -1,13 +1,11 @@
-"""The README's times of the lessons, taken from a run: nobody types them."""
+"""How long lessons took: in a run, as its executed notebooks say, and in the README's run."""
 
-import re
+import json
 from pathlib import Path
 
 import nbformat
 
-from helpers.paths import ROOT, resolve
-
-README = ROOT / "README.md"
+from helpers.paths import MEASURED
 
 
 def lesson_seconds(folder: Path) -> dict[str, float]:
@@ -20,21 +18,16 @@ def lesson_seconds(folder: Path) -> dict[str, float]:
     return seconds
 
 
-def with_times(readme: str, seconds: dict[str, float]) -> str:
-    """``readme`` with those times in the table's third column; a lesson without a row in the table changes nothing."""
-    for lesson, time in seconds.items():
-        row = rf"^(\| \[[^\]]*\]\(notebooks/{lesson}\.ipynb\) \|[^|]*\|)[^|]*\|"
-        readme = re.sub(row, rf"\1 {time:.0f} seconds, measured |", readme, flags=re.MULTILINE)
-    return readme
+def read_measured() -> dict:
+    """What :func:`helpers.course.keep_measured` kept of the README's run."""
+    return json.loads((MEASURED / "results.json").read_text(encoding="utf-8"))
 
 
-def write_times(run: str) -> dict[str, float]:
-    """Write the times of ``run`` (a folder such as "runs/tiny") into the README; returns them.
-
-    FileNotFoundError if no lesson was executed there.
-    """
-    seconds = lesson_seconds(resolve(run))
-    if not seconds:
-        raise FileNotFoundError(f"{resolve(run)} holds no executed lesson: run `make course` first")
-    README.write_text(with_times(README.read_text(encoding="utf-8"), seconds), encoding="utf-8")
-    return seconds
+def expected_seconds(names: list[str], folder: Path, profile: str) -> tuple[dict[str, float], str]:
+    """Time of each of those lessons in the last run into ``folder``, or, where one is missing there, in the README's run (which
+    was of the profile ``tiny``); and words for which of the two. Empty if there is neither."""
+    last = lesson_seconds(folder)
+    if set(names) <= set(last):
+        return {name: last[name] for name in names}, "they took last time here"
+    measured = read_measured()["seconds"] if profile == "tiny" else {}
+    return {name: measured[name] for name in names if name in measured}, "they took in the README's run"

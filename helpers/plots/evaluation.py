@@ -22,8 +22,8 @@ def plot_models_by_kind(scores: dict[str, dict[str, list[bool]]]):
         ax.barh(places, means, thick * 0.95, xerr=(means - low, high - means), capsize=2, label=model, **style)
     ax.set_yticks(range(len(kinds)), [f"{kind} ({len(scores[models[0]][kind])})" for kind in kinds])
     ax.invert_yaxis()
-    ax.set(xlim=(0, 1), xlabel="relaxed accuracy")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=len(models))
+    ax.set(xlim=(0, 1.03), xlabel="relaxed accuracy")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(models), frameon=False)
     ax.grid(axis="x", alpha=0.3)
     return figure
 

@@ -54,7 +54,7 @@ def plot_charts(rows, columns: int = 4):
     """A grid of charts; ``rows`` have ``image`` and ``text``, the lines written underneath."""
     texts = ["\n".join(textwrap.fill(line, 35) for line in row["text"].splitlines()) for row in rows]
     height = -(-len(rows) // columns)
-    chart, text_height = 2.5, 0.2 + 0.17 * max(text.count("\n") + 1 for text in texts)  # inches
+    chart, text_height = 2.5, 0.35 + 0.17 * max(text.count("\n") + 1 for text in texts)  # inches
     tall = height * (chart + text_height)
     figure, axes = plt.subplots(height, columns, figsize=(3.1 * columns, tall), squeeze=False)
     figure.subplots_adjust(0, text_height / tall, 1, 1, wspace=0.05, hspace=text_height / chart)
@@ -63,8 +63,15 @@ def plot_charts(rows, columns: int = 4):
     for ax, row, text in zip(axes.flat, rows, texts, strict=False):
         ax.imshow(row["image"])
         ax.set_anchor("S")
-        ax.set_title(text, fontsize=9, loc="left", y=-0.02, va="top", family="monospace")
+        write_below(ax, text)
     return figure
+
+
+def write_below(ax, text: str) -> None:
+    """``text`` under a picture, far enough away not to be taken for one of its labels."""
+    ax.annotate(
+        text, (0, 0), (0, -9), xycoords="axes fraction", textcoords="offset points", va="top", fontsize=9, family="monospace"
+    )
 
 
 def in_words(rows: list[dict]) -> str:
@@ -97,7 +104,7 @@ def plot_by_kind(before: dict[str, list[bool]], after: dict[str, list[bool]]):
         label = "after" if scores is after else "before"
         ax.barh(np.arange(len(kinds)) + offset, means, 0.38, xerr=(means - low, high - means), capsize=2, label=label, **style)
     ax.set_yticks(range(len(kinds)), [f"{kind} ({len(after[kind])})" for kind in kinds])
-    ax.set(xlim=(0, 1), xlabel="relaxed accuracy")
-    ax.legend(loc="lower right")
+    ax.set(xlim=(0, 1.03), xlabel="relaxed accuracy")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)  # inside it would cover an interval
     ax.grid(axis="x", alpha=0.3)
     return figure

@@ -25,8 +25,9 @@ def plot_components(counts: dict[str, LoraCount]):
             ax.barh(labels, width, left=left, label=component, edgecolor="white", **_STYLES[component])
         left += width
     for at, label in enumerate(labels):
-        ax.text(left[at], at, f" {left[at]:.1f} ({counts[label].percent:.2f} %)", va="center", fontsize=9)
-    ax.set(xlabel="trainable parameters, millions", xlim=(0, 1.25 * left.max()))
+        text = f"{left[at]:.1f} ({counts[label].percent:.2f} %)"
+        ax.annotate(text, (left[at], at), (5, 0), textcoords="offset points", va="center", fontsize=9)
+    ax.set(xlabel="trainable parameters, millions", xlim=(0, 1.3 * left.max()))
     ax.legend(loc="upper right", title="part of the model")
     ax.grid(axis="x", alpha=0.3)
     return figure

@@ -28,8 +28,8 @@ def plot_precisions(rows: list[dict]):
             ax.barh(labels, width, left=left, label=component, edgecolor="white", **_STYLES[component])
         left += width
     for at, row in enumerate(rows[::-1]):
-        text = f" {left[at]:,.2f} MB, accuracy {row['accuracy']:.2f}, {row['seconds']:.1f} s"
-        ax.text(left[at], at, text, va="center", fontsize=9)
+        text = f"{left[at]:,.2f} MB, accuracy {row['accuracy']:.2f}, {row['seconds']:.1f} s"
+        ax.annotate(text, (left[at], at), (5, 0), textcoords="offset points", va="center", fontsize=9)
     ax.set(xlabel="weights, MB", xlim=(0, 1.55 * left.max()))
     ax.legend(loc="lower right", title="part of the model")
     ax.grid(axis="x", alpha=0.3)

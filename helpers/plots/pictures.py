@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from helpers.plots.figure import write_below
+
 _TILE, _GAP = 96, 8  # pixels on the drawing
 _WARM = "#D55E00"  # of Okabe and Ito's colours
 
@@ -47,13 +49,16 @@ def plot_occlusion(rows: list[dict]):
         at_row, at_column = np.unravel_index(drops.argmax(), drops.shape)
         corner = (at_column * width / cells, at_row * height / cells)
         ax.add_patch(plt.Rectangle(corner, width / cells, height / cells, fill=False, edgecolor=_WARM, linewidth=2))
+        left, top = at_column < cells / 2, at_row == 0  # the number stands over its square; in the first row, under it
         ax.annotate(
-            f"{drops.max():.1f} nats", (corner[0], corner[1]), fontsize=8, color=_WARM, weight="bold",
-            ha="left" if at_column < cells / 2 else "center", va="bottom",
+            f"{drops.max():.1f} nats", (corner[0] + (0 if left else width / cells), corner[1] + top * height / cells),
+            (0, -3 if top else 3), textcoords="offset points", fontsize=8, color="black", weight="bold",
+            ha="left" if left else "right", va="top" if top else "bottom",
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": _WARM, "linewidth": 0.8},
         )  # fmt: skip
         ax.set(xlim=(0, width), ylim=(height, 0))
         ax.axis("off")
         text = "\n".join(textwrap.fill(line, 38) for line in row["text"].splitlines())
-        ax.set_title(text, fontsize=9, loc="left", y=-0.02, va="top", family="monospace")
+        write_below(ax, text)
     figure.tight_layout()
     return figure

@@ -50,6 +50,6 @@ def plot_kinds(before: list[str], after: list[str]):
         ax.barh([at + offset for at in range(len(kinds))], [count[kind] for kind in kinds], 0.38, label=label, **style)
     ax.set_yticks(range(len(kinds)), kinds)
     ax.set(xlabel=f"answers, of {len(after)}")
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     ax.grid(axis="x", alpha=0.3)
     return figure

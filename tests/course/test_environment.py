@@ -1,12 +1,14 @@
 """One place says which packages: pyproject.toml; the lock and environment.yml agree with it."""
 
 import re
+import sys
 import tomllib
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from helpers.course import caches
+from helpers.course import Steps, caches, environment, read_measured, size_of
 from helpers.paths import CACHE, ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -25,7 +27,10 @@ def locked() -> dict[str, set[str]]:
 
 def test_the_lock_pins_every_dependency_within_its_range():
     extras = PROJECT["optional-dependencies"]
-    wanted = [*PROJECT["dependencies"], *extras["dev"], *extras["tiny"]]  # what `make` installs
+    wanted = [
+        *PROJECT["dependencies"],
+        *(line for extra in ("dev", "serving", "site", "tiny") for line in extras[extra]),
+    ]  # what `make` installs
     pinned = locked()
     for line in wanted:
         requirement = Requirement(line)
@@ -51,3 +56,69 @@ def test_the_conda_file_refers_to_them_and_repeats_nothing():
 
 def test_caches_stay_in_the_repository():
     assert all(value.startswith(str(CACHE)) for name, value in caches().items() if name.endswith(("HOME", "DIR")))
+
+
+def test_a_step_writes_a_log_and_its_end_is_named(tmp_path, capfd):
+    with Steps(tmp_path / "new" / "setup.log") as steps:
+        assert steps.run([sys.executable, "-c", "print('all', 'is well')"])
+        assert not steps.run([sys.executable, "-c", "raise SystemExit('no space left')"])
+        end = steps.end()
+    assert "no space left" in end
+    assert str(tmp_path / "new" / "setup.log") in end
+    assert "all is well" in (tmp_path / "new" / "setup.log").read_text()
+    assert capfd.readouterr().out == "", "the line that counts is for a terminal"
+
+
+def test_a_file_that_is_linked_counts_once(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / "file").write_bytes(b"x" * 1000)
+    (tmp_path / "b" / "file").hardlink_to(tmp_path / "a" / "file")
+    assert size_of(tmp_path / "a") == size_of(tmp_path / "a", tmp_path / "b") == 1000
+
+
+class Said:
+    """Steps that only note what they are asked to run; those with a word of ``fails`` in them fail."""
+
+    def __init__(self, *fails):
+        self.fails, self.ran = fails, []
+
+    def run(self, command):
+        self.ran.append(" ".join(command))
+        return not any(word in self.ran[-1] for word in self.fails)
+
+    def end(self):
+        return "The last words"
+
+
+@pytest.mark.parametrize(
+    ("fails", "by", "ran"),
+    [((), "uv", 2), (("-m uv",), "pip", 3), (("pip install --cache-dir",), None, 2)],
+)
+def test_uv_installs_the_packages_and_pip_where_uv_fails(fails, by, ran):
+    steps = Said(*fails)
+    if by is None:
+        with pytest.raises(SystemExit, match=r"could not be installed. The last words"):
+            environment._install(steps, "")
+    else:
+        assert environment._install(steps, "") == by
+    assert len(steps.ran) == ran
+    assert all("requirements.lock" in command for command in steps.ran)
+
+
+def test_torch_comes_from_its_own_index_first():
+    steps = Said()
+    environment._install(steps, "https://example.org/cpu")
+    assert [("--no-deps" in command, "example.org" in command) for command in steps.ran] == [
+        (False, False), (True, True), (False, False),
+    ]  # fmt: skip
+
+
+def test_what_a_set_up_takes_is_said_beforehand(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "VENV", tmp_path / "none")
+    monkeypatch.setattr("sys.platform", "linux")
+    took = read_measured()["setup"]
+    assert f"{took['bytes'] / 1e9:.1f} GB on disk, the cache included" in environment._outlook("")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 3_000_000_000}))
+    assert "only 3.0 GB are free here" in environment._outlook("")
+    assert "this takes less" in environment._outlook("https://example.org/cpu")

@@ -6,12 +6,7 @@ import time
 
 import pytest
 
-from helpers.course import gpu_check, gpu_lessons, load_profile, use_gpu
-from helpers.course.gpu_check import Kept, bounds, chosen, examine_gpu, table
-from helpers.course.gpu_lessons import FEW, SHORT, chosen_lessons, lesson_bounds, run_on_gpu, settings_of
-from helpers.course.gpu_model import processor_like, random_model
-from helpers.course.gpu_peaks import SETTINGS, Setting, measure_steps
-from helpers.course.parameters import check_value, kinds
+from helpers.course import check_value, gpu_check, gpu_lessons, gpu_model, gpu_peaks, kinds, load_profile, use_gpu
 from helpers.data import load_chartqa
 from helpers.lora import count_parameters
 from helpers.models import Hardware, count_image_tokens, detect, load_config, load_model, load_processor
@@ -19,7 +14,7 @@ from helpers.models import Hardware, count_image_tokens, detect, load_config, lo
 CARD = Hardware("cuda", "a card", 24_000_000_000, True)
 OLD_CARD = Hardware("cuda", "an old card", 16_000_000_000, False)
 CPU = Hardware("cpu", "no card", 16_000_000_000, False)
-SMALL = (Setting("LoRA, checkpointing", 2, True), Setting("LoRA", 2, False))
+SMALL = (gpu_peaks.Setting("LoRA, checkpointing", 2, True), gpu_peaks.Setting("LoRA", 2, False))
 
 
 @pytest.mark.skipif(detect().device == "cuda", reason="there is a GPU here: make gpu would really run")
@@ -31,7 +26,7 @@ def test_without_a_gpu_it_is_skipped_with_one_sentence(capsys, monkeypatch, tmp_
 
 
 def test_its_processor_cuts_pictures_as_the_released_one_does():
-    config, processor = load_config("SmolVLM2-2.2B"), processor_like("SmolVLM2-2.2B")
+    config, processor = load_config("SmolVLM2-2.2B"), gpu_model.processor_like("SmolVLM2-2.2B")
     row = load_chartqa("embedded", "train", 1)[0]
     chart = row["image"].resize((850, 600))
     batch = processor(text=["<image>"], images=[[chart]], return_tensors="pt")
@@ -46,10 +41,10 @@ def test_its_processor_cuts_pictures_as_the_released_one_does():
 
 
 def test_the_model_is_made_once_and_whole(tmp_path):
-    folder = random_model("embedded", tmp_path / "model")
+    folder = gpu_model.random_model("embedded", tmp_path / "model")
     (tmp_path / "model.part").mkdir()
     made = (folder / "model.safetensors").stat().st_mtime_ns
-    assert random_model("embedded", tmp_path / "model") == folder
+    assert gpu_model.random_model("embedded", tmp_path / "model") == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == made
     model, embedded = load_model(str(folder), "float32"), load_model("embedded", "float32")
     assert {n: p.shape for n, p in model.named_parameters()} == {n: p.shape for n, p in embedded.named_parameters()}
@@ -61,7 +56,7 @@ def test_the_model_is_made_once_and_whole(tmp_path):
 def report(tmp_path_factory):
     """The command's own report on the CPU: two settings, a training of four steps; ``trl sft`` and lessons run elsewhere."""
     folder = tmp_path_factory.mktemp("gpu")
-    lesson = chosen_lessons(False, ("gpu",))[0]
+    lesson = gpu_lessons.chosen_lessons(False, ("gpu",))[0]
     said = {"trainable_parameters": count_parameters("embedded", gpu_check.lesson_lora("embedded")).trainable}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu_check, "run_on_gpu", lambda *given: said)
@@ -69,7 +64,7 @@ def report(tmp_path_factory):
         patch.setattr(gpu_check, "measure_trl", lambda *given: 3.0)  # a process of its own: the slow test starts it
         few = load_profile("gpu") | {"BATCH_SIZE": 2, "GRADIENT_ACCUMULATION": 1}
         patch.setattr(gpu_check, "load_profile", lambda name: few)
-        found = examine_gpu(CPU, folder, "embedded", [lesson], architecture="embedded", settings=SMALL, steps=4)
+        found = gpu_check.examine_gpu(CPU, folder, "embedded", [lesson], architecture="embedded", settings=SMALL, steps=4)
     return folder, found
 
 
@@ -85,7 +80,7 @@ def test_the_stages_measure_what_the_table_says(report):
     what = [row["what"] for row in found["bounds"]]
     assert len(what) == 2 + 2 + 3
     assert found["left"] == []
-    text = table(found)
+    text = gpu_check.table(found)
     assert all(words in text for words in (*what, "no card", "trl", "dry run"))
     assert json.loads(json.dumps(found)) == found
 
@@ -99,25 +94,27 @@ def test_what_is_done_is_kept_and_another_card_begins_anew(report, monkeypatch):
 
     for name in ("measure_steps", "measure_speed", "measure_trl", "run_on_gpu"):
         monkeypatch.setattr(gpu_check, name, again)
-    lessons = chosen_lessons(False, ("gpu",))[:1]
+    lessons = gpu_lessons.chosen_lessons(False, ("gpu",))[:1]
     small = {"architecture": "embedded", "settings": SMALL, "steps": 4}
-    assert examine_gpu(CPU, folder, "embedded", lessons, **small)["stages"] == found["stages"]
+    assert gpu_check.examine_gpu(CPU, folder, "embedded", lessons, **small)["stages"] == found["stages"]
     other = Hardware("cpu", "another card", 1, False)
-    left = examine_gpu(other, folder, "embedded", lessons, **small, deadline=time.monotonic())
+    left = gpu_check.examine_gpu(other, folder, "embedded", lessons, **small, deadline=time.monotonic())
     assert left["stages"] == {}
     assert len(left["left"]) == 5
-    assert "time was up before: steps: LoRA, checkpointing;" in table(left)
+    assert "time was up before: steps: LoRA, checkpointing;" in gpu_check.table(left)
 
 
 def test_a_stage_that_failed_is_tried_again_and_one_without_time_is_left(tmp_path):
     def late():
         raise TimeoutError
 
-    kept = Kept(tmp_path / "kept.json", {"card": "x"})
-    assert kept.run({"lesson: a of t4": lambda: {"failed": "cell 3"}, "lesson: b of t4": late}, float("inf")) == [
-        "lesson: b of t4"
-    ]
-    again = Kept(tmp_path / "kept.json", {"card": "x"})
+    kept = gpu_check.Kept(tmp_path / "kept.json", {"card": "x"})
+    stages = {"lesson: a of t4": lambda: {"failed": "cell 3"}, "lesson: b of t4": late, "steps: c": lambda: 1 / 0}
+    assert kept.run(stages, float("inf")) == ["lesson: b of t4"]
+    assert kept.figures["steps: c"] == {"failed": "ZeroDivisionError: division by zero"}
+    rows = gpu_check.bounds({"stages": kept.figures}, 0)
+    assert [(row["what"], row["holds"]) for row in rows] == [("a of t4 ends", False), ("c ends", False)]
+    again = gpu_check.Kept(tmp_path / "kept.json", {"card": "x"})
     assert again.run({"lesson: a of t4": lambda: {"seconds": 1}}, float("inf")) == []
     assert again.figures["lesson: a of t4"] == {"seconds": 1}
 
@@ -125,54 +122,57 @@ def test_a_stage_that_failed_is_tried_again_and_one_without_time_is_left(tmp_pat
 def test_each_bound_can_fail():
     speed = {"lesson": 7.0, "lesson_with_start": 3.0, "card_alone": 10.0, "trl": 2.0, "data_wait_share": 0.2}
     stages = {"steps: x": {"dry_run_error": 0.02}, "speed: y": speed}
-    assert [row["holds"] for row in bounds({"stages": stages}, 0)] == [False] * 4
+    assert [row["holds"] for row in gpu_check.bounds({"stages": stages}, 0)] == [False] * 4
     stages = {"steps: x": {"dry_run_error": -0.005}, "speed: y": speed | {"lesson": 8.5, "trl": 1.5, "data_wait_share": 0.05}}
-    assert [row["holds"] for row in bounds({"stages": stages}, 0)] == [True] * 4
+    assert [row["holds"] for row in gpu_check.bounds({"stages": stages}, 0)] == [True] * 4
     for profile, figures, holds in (
         ("gpu", {"trainable_parameters": 5}, True),
         ("gpu", {"trainable_parameters": 6}, False),
         ("tiny", {"base_relaxed_accuracy": 0.28, "sft_relaxed_accuracy": 0.9}, True),
         ("tiny", {"base_relaxed_accuracy": 0.28, "sft_relaxed_accuracy": 0.5}, False),
     ):
-        assert lesson_bounds(profile, "04_sft_chartqa", figures, 5)[-1]["holds"] is holds
+        assert gpu_lessons.lesson_bounds(profile, "04_sft_chartqa", figures, 5)[-1]["holds"] is holds
 
 
 def test_a_setting_that_does_not_fit_the_card_is_said_and_not_tried(tmp_path):
-    model = str(random_model("embedded", tmp_path / "model", precision="float32"))
+    model = str(gpu_model.random_model("embedded", tmp_path / "model", precision="float32"))
     row = load_chartqa("embedded", "train", 1)[0]
     small = Hardware("cpu", "a small card", 20_000_000, False)
-    figures = measure_steps(model, load_processor(model), row, SMALL[1], "float32", small)
+    figures = gpu_peaks.measure_steps(model, load_processor(model), row, SMALL[1], "float32", small)
     assert "peak_gb" not in figures
     report = {"card": "x", "memory_gb": 0, "precision": "", "date": "", "commit": "", "bounds": [], "left": []}
-    assert "too large for this card" in table(report | {"stages": {"steps: LoRA": figures}})
-    assert bounds({"stages": {"steps: LoRA": figures}}, 0) == []
+    assert "too large for this card" in gpu_check.table(report | {"stages": {"steps: LoRA": figures}})
+    assert gpu_check.bounds({"stages": {"steps: LoRA": figures}}, 0) == []
 
 
 def test_what_runs_on_which_card():
-    assert [(profile, lesson.name[:2]) for profile, lesson in chosen(CARD, False)] == list(SHORT)
-    assert [(profile, lesson.name[:2]) for profile, lesson in chosen(OLD_CARD, False)] == [("t4", "04"), ("tiny", "04")]
-    everything = chosen(CARD, True)
+    assert [(profile, lesson.name[:2]) for profile, lesson in gpu_check.chosen(CARD, False)] == list(gpu_lessons.SHORT)
+    assert [(profile, lesson.name[:2]) for profile, lesson in gpu_check.chosen(OLD_CARD, False)] == [
+        ("t4", "04"),
+        ("tiny", "04"),
+    ]
+    everything = gpu_check.chosen(CARD, True)
     assert len(everything) == 3 * len({lesson.name for _, lesson in everything})
     assert not any(lesson.name.startswith("bonus") for _, lesson in everything)
 
 
 def test_the_few_steps_are_parameters_of_the_lessons():
-    parameters = {name for _, lesson in chosen(CARD, True) for name in lesson.parameters}
-    for name, value in FEW.items():
+    parameters = {name for _, lesson in gpu_check.chosen(CARD, True) for name in lesson.parameters}
+    for name, value in gpu_lessons.FEW.items():
         assert name in parameters & set(kinds())
         check_value(name, value)
     many = {name for name, value in load_profile("gpu").items() if type(value) is int and value > 16}
-    assert many - set(FEW) <= {"DESCRIPTION_TOKENS"}, "what a profile has many of, the GPU is asked for few of"
-    profile, lesson = chosen(CARD, False)[0]
-    assert settings_of(profile, lesson, "folder", "data")["MODEL"] == "folder"
-    assert settings_of("tiny", lesson, "folder", "data") == {"DEVICE": "auto"}
+    assert many - set(gpu_lessons.FEW) <= {"DESCRIPTION_TOKENS"}, "what a profile has many of, the GPU is asked for few of"
+    profile, lesson = gpu_check.chosen(CARD, False)[0]
+    assert gpu_lessons.settings_of(profile, lesson, "folder", "data")["MODEL"] == "folder"
+    assert gpu_lessons.settings_of("tiny", lesson, "folder", "data") == {"DEVICE": "auto"}
 
 
 def test_a_lesson_that_fails_or_takes_too_long_says_so(tmp_path):
-    profile, lesson = "tiny", chosen_lessons(False, ("gpu",))[0][1]
+    profile, lesson = "tiny", gpu_lessons.chosen_lessons(False, ("gpu",))[0][1]
     with pytest.raises(TimeoutError, match="04_sft_chartqa of tiny"):
-        run_on_gpu(profile, lesson, {}, tmp_path, 0.1)
-    failed = run_on_gpu(profile, lesson, {"N_TEST": 1}, tmp_path, 600)  # refused before anything runs
+        gpu_lessons.run_on_gpu(profile, lesson, {}, tmp_path, 0.1)
+    failed = gpu_lessons.run_on_gpu(profile, lesson, {"N_TEST": 1}, tmp_path, 600)
     assert "exit 2" in failed["failed"]
     assert "N_TEST" in (tmp_path / "tiny" / "04_sft_chartqa.txt").read_text(encoding="utf-8")
 
@@ -181,8 +181,10 @@ def test_a_lesson_that_fails_or_takes_too_long_says_so(tmp_path):
 def test_all_of_it_on_the_cpu(tmp_path, monkeypatch):
     """Everything that ``make gpu`` does, its lessons too, with the embedded model's architecture."""
     monkeypatch.setitem(gpu_lessons.FEW, "N_TRAIN", 16)
-    lessons = [one for one in chosen(CARD, False) if one[0] != "tiny"]
-    found = examine_gpu(CPU, tmp_path, "embedded", lessons, architecture="embedded", settings=SETTINGS[:2], steps=3)
+    lessons = [one for one in gpu_check.chosen(CARD, False) if one[0] != "tiny"]
+    found = gpu_check.examine_gpu(
+        CPU, tmp_path, "embedded", lessons, architecture="embedded", settings=gpu_peaks.SETTINGS[:2], steps=3
+    )
     ended = [row for row in found["bounds"] if row["what"].startswith("0")]
     assert len(ended) == 5
     assert all(row["holds"] for row in ended), ended

@@ -4,15 +4,7 @@ import re
 
 import pytest
 
-from helpers.course import load_profile
-from helpers.course.gpu_times import (
-    CARDS,
-    PUBLISHED_MINUTES,
-    example_seconds,
-    measured_steps,
-    published_check,
-    training_minutes,
-)  # fmt: skip
+from helpers.course import gpu_times, load_profile, measured_steps, training_minutes
 from helpers.paths import ROOT
 
 PAGE = (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")
@@ -24,8 +16,8 @@ def rows(name: str) -> list[list[str]]:
 
 
 def test_the_method_gives_the_published_run_within_a_tenth():
-    assert published_check() == pytest.approx(PUBLISHED_MINUTES, rel=0.1)
-    assert f"67 minutes. The method gives {published_check():.0f}." in PAGE
+    assert gpu_times.published_check() == pytest.approx(gpu_times.PUBLISHED_MINUTES, rel=0.1)
+    assert f"67 minutes. The method gives {gpu_times.published_check():.0f}." in PAGE
 
 
 def test_the_page_states_what_was_measured():
@@ -44,19 +36,22 @@ def test_the_page_states_what_was_measured():
 def test_the_page_states_the_estimates():
     for card, profile, checkpointing, sft, dpo in rows("estimates"):
         name, size = re.fullmatch(r"(\w+), (\d+) GB", card).groups()
-        assert CARDS[name].memory_gb == int(size)
+        assert gpu_times.CARDS[name].memory_gb == int(size)
         values = load_profile(profile.strip("`"))
         how = {"checkpointing": checkpointing == "on"}
         assert [int(sft), int(dpo)] == [round(training_minutes(name, values, lesson, **how)) for lesson in ("04", "05")]
     flops = re.search(r"\((\d+), (\d+), (\d+) and (\d+) TFLOPS for T4, L4, A100 and H200\)", PAGE).groups()
-    assert [int(one) for one in flops] == [CARDS[name].tflops for name in ("T4", "L4", "A100", "H200")]
+    assert [int(one) for one in flops] == [gpu_times.CARDS[name].tflops for name in ("T4", "L4", "A100", "H200")]
 
 
 def test_an_example_costs_more_with_less_room():
-    spared, kept = example_seconds(checkpointing=True), example_seconds(checkpointing=True, frozen_vision=False)
+    spared, kept = (
+        gpu_times.example_seconds(checkpointing=True),
+        gpu_times.example_seconds(checkpointing=True, frozen_vision=False),
+    )
     assert spared < kept
-    assert example_seconds(checkpointing=False) < spared
-    assert example_seconds(checkpointing=False, frozen_vision=False) == example_seconds(checkpointing=False)
-    assert 1.1 < example_seconds(checkpointing=True, quantization="4bit") / spared < 1.3
+    assert gpu_times.example_seconds(checkpointing=False) < spared
+    assert gpu_times.example_seconds(checkpointing=False, frozen_vision=False) == gpu_times.example_seconds(checkpointing=False)
+    assert 1.1 < gpu_times.example_seconds(checkpointing=True, quantization="4bit") / spared < 1.3
     with pytest.raises(ValueError, match="without checkpointing a batch of 4 took 28 GB; L4 has 24"):
         training_minutes("L4", load_profile("gpu"), "04", checkpointing=False)

@@ -55,6 +55,10 @@ def test_a_planted_error_in_a_workflow_is_found(tmp_path, right, wrong, named):
 def test_workflows_may_only_read_and_pin_what_they_use(file):
     workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert workflow["permissions"] == {"contents": "read"}
+    more = [job["permissions"] for job in workflow["jobs"].values() if "permissions" in job]
+    assert more == ([{"pages": "write", "id-token": "write"}] if file.name == "site.yml" else []), (
+        "publishing the book needs more"
+    )
     used = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
     assert used
     assert all(re.fullmatch(r"actions/[\w-]+@v\d+", name) for name in used), used

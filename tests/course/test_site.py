@@ -1,26 +1,109 @@
-"""The front page escapes what it is given and carries the plots' words."""
-
-import json
+"""What goes into the book's pages, and when there is none. How they look: tests/site."""
 
 import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from helpers.course import write_report
+from helpers.course import (
+    Links,
+    SiteError,
+    build_site,
+    lesson_page,
+    measuring_cells,
+    repository_address,
+    site,
+    write_contact_sheet,
+)
+from helpers.paths import ROOT
+from tests.site.example_run import picture
+
+ADDRESS = "https://github.com/me/course"
 
 
-def test_front_page(tmp_path):
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_markdown_cell("# 01 · Less <than>"), nbformat.v4.new_code_cell("1")]
+def links(address=""):
+    return Links({"README.md", "notebooks/04_sft_chartqa.ipynb"}, address)
+
+
+@pytest.mark.parametrize(
+    ("text", "here", "there"),
+    [
+        ("[a](../README.md#x)", "[a](../README.md#x)", "[a](../README.md#x)"),
+        ("[a](#x) [b](https://example.org)", "[a](#x) [b](https://example.org)", "[a](#x) [b](https://example.org)"),
+        ("[the `law`](../LICENSE)", "{download}`the law <../sources/LICENSE>`", f"[the `law`]({ADDRESS}/blob/main/LICENSE)"),
+        ("[all](../tests)", "all", f"[all]({ADDRESS}/blob/main/tests)"),
+        ("`[a](../LICENSE)`", "`[a](../LICENSE)`", "`[a](../LICENSE)`"),
+        (
+            "[![Open in X](https://x.org/b.svg)](https://x.org/y)",
+            "[Open in X](https://x.org/y)",
+            "[Open in X](https://x.org/y)",
+        ),
+    ],
+)
+def test_links_hold_with_and_without_an_address(text, here, there):
+    assert links().rewrite(text, "notebooks/x.ipynb") == here
+    assert links(ADDRESS).rewrite(text, "notebooks/x.ipynb") == there
+
+
+def test_a_link_to_nothing_is_an_error():
+    with pytest.raises(ValueError, match="not in the repository"):
+        links().rewrite("[a](nowhere.md)", "README.md")
+
+
+def test_each_picture_keeps_its_alt_text_and_tables_lose_their_own_style():
+    table = '<style type="text/css">\n</style>\n<table id="T_1"><tr><th class="blank">&nbsp;</th><th>a</th></tr></table>'
+    cell = new_code_cell("draw()", outputs=[picture(), new_output("display_data", {"text/html": table}), picture()])
+    page = lesson_page(
+        new_notebook(cells=[new_markdown_cell("# T"), cell]), "notebooks/04_sft_chartqa.ipynb", links(), "Run.", {}
     )
-    notebook.cells[1].metadata["tags"] = ["key-plot"]
-    notebook.cells[1].outputs = [
-        nbformat.v4.new_output("display_data", {"image/png": "iVBORw0KGgo="}, metadata={"image/png": {"alt": 'a "plot"'}})
-    ]
-    nbformat.write(notebook, tmp_path / "01_x.ipynb")
-    (tmp_path / "results.json").write_text(
-        json.dumps({"lessons": {"01_x": {"big": 1234567}}, "environment": {"profile": "tiny"}})
+    first, second = page.cells[1:]
+    assert [one.metadata["mystnb"]["image"]["alt"][:12] for one in (first, second)] == ["A line that "] * 2
+    assert (second.source, second.metadata["tags"]) == ("", ["remove-input"])
+    assert (
+        first.outputs[1].data["text/html"]
+        == '<table id="T_1" class="dataframe"><tr><td class="blank"></td><th>a</th></tr></table>'
     )
-    page = write_report(tmp_path).read_text(encoding="utf-8")
-    assert "01 · Less &lt;than&gt;" in page
-    assert 'alt="a &quot;plot&quot;"' in page
-    assert "1,234,567" in page
-    assert (tmp_path / "01_x.html").exists()
+
+
+def test_a_figure_is_traced_to_the_cell_that_measured_it():
+    cells = [
+        new_code_cell("accuracy = 0.5"),
+        new_code_cell("rows = [{'p': 'nf4', 'bytes': 4}]\nfor row in rows:\n    print(row)"),
+        new_code_cell("accuracy = measure()\nunused = accuracy"),
+        new_code_cell(
+            "figures = {'accuracy': accuracy, 'typed': 3}\n"
+            "for row in rows:\n    figures |= {f\"bytes_{row['p']}\": row['bytes']}\nrecord(figures)"
+        ),
+    ]  # fmt: skip
+    found = measuring_cells(new_notebook(cells=cells), {"accuracy": 1, "bytes_nf4": 4, "typed": 3})
+    assert found == {"accuracy": 2, "bytes_nf4": 1, "typed": 3}
+    with pytest.raises(ValueError, match="no cell records"):
+        measuring_cells(new_notebook(cells=cells[:1]), {"accuracy": 1})
+
+
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("https://github.com/me/course.git", ADDRESS), ("git@github.com:me/course.git", ADDRESS), ("/somewhere/course", ""),
+        ("https://git.example.org/me/course", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_an_address_is_taken_from_git_only_at_a_public_forge(monkeypatch, remote, address):
+    monkeypatch.setattr(site, "course_address", lambda: "")
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: type("Done", (), {"stdout": remote + "\n"}))
+    assert repository_address() == (address, bool(address))
+
+
+def test_without_a_run_or_its_packages_there_is_no_book_and_a_word_on_what_to_do(tmp_path, monkeypatch):
+    with pytest.raises(SiteError, match="make course"):
+        build_site(tmp_path)
+    assert write_contact_sheet(tmp_path) is None
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# 04")]), tmp_path / "04_sft_chartqa.ipynb")
+    monkeypatch.setattr(site, "PACKAGES", ("sphinx", "no_such_theme"))
+    with pytest.raises(SiteError, match=r"no_such_theme is not installed. To have it: pip install -e '.\[site\]'"):
+        build_site(tmp_path)
+
+
+def test_the_workflow_publishes_what_the_run_makes():
+    text = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
+    assert "path: runs/tiny/site" in text
+    assert "run: make course" in text

@@ -263,7 +263,7 @@ def test_a_full_disk(hub, tmp_path, code, share):
     """A real one: a small tmpfs in a mount namespace. ``share``: its size, as a part of what is downloaded."""
     if not can_mount():
         pytest.skip("this system lets no ordinary process mount a small disk (needs Linux with user namespaces)")
-    model, charts = hub.repositories
+    model, charts = hub.repositories[:2]
     downloaded = len(model.files["model.safetensors"]) if code is LOAD_WEIGHTS else sum(map(len, charts.files.values()))
     env = environment(hub.endpoint, tmp_path) | {"PYTHON": sys.executable, "CODE": code}
     script = FULL_DISK.format(small=int(downloaded * share))
