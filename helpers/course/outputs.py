@@ -13,7 +13,7 @@ _BAR = re.compile(
 )
 _COUNT = re.compile(r"(?:(?P<what>.*?): *)?(?P<done>[\d.]+\w?) ?(?P<unit>[a-z]+) \[(?P<time>[\d:]+), ")
 _TRAINER = re.compile(r"<div>\s*<progress[^>]*>\s*</progress>\s*\[(?P<state>[^\]]*)\]\s*</div>")
-_TRAINED = re.compile(r"\s*(?P<done>\d+)/(?P<all>\d+) (?P<time>[\d:]+)")
+_TRAINED = re.compile(r"\s*(?P<done>\d+)/(?P<all>\d+)(?: (?P<time>\d+(?::\d+)+))?")
 
 
 @dataclass
@@ -115,7 +115,8 @@ def _trained(state: str) -> str:
     if not found:
         return ""
     of = "" if found["done"] == found["all"] else f" of {found['all']}"
-    return f"{found['done']}{of} steps in {spell(_seconds(found['time']))}"
+    took = f" in {spell(_seconds(found['time']))}" if found["time"] else ""  # two steps are too few for the trainer's clock
+    return f"{found['done']}{of} steps{took}"
 
 
 def _joined(outputs: list) -> list[nbformat.NotebookNode]:

@@ -99,5 +99,6 @@ def _fake(module: nn.Module, parameter: nn.Parameter, rest: torch.dtype) -> tupl
     rows = torch.empty(parameter.shape[0], dtype=torch.float32)
     fake = nn.Parameter(torch.empty_like(full, dtype=torch.int8), requires_grad=False)
     fake.__class__ = Int8Params
+    module.state.threshold = 0.0  # columns of outliers, which are multiplied apart, take little: none is assumed
     fake.CB, fake.SCB = fake.data, rows
     return fake, [fake, rows]

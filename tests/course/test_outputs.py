@@ -56,6 +56,7 @@ def test_what_was_said_on_stderr_is_handed_back_and_what_was_printed_stays_in_or
     ("state", "line"),
     [
         ("32/32 00:07, Epoch 1/1", "32 steps in 7 s"),
+        ("2/2 : &lt; :, Epoch 1/1", "2 steps"),
         ("13/20 00:01 &lt; 00:01, 6.62 it/s, Epoch 0.60/1", "13 of 20 steps in 1 s"),
     ],
 )
