@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 
 from helpers.course.jobs import course_address
+from helpers.course.marks import with_block
 from helpers.course.notebooks import find_lessons
 from helpers.paths import NOTEBOOKS, ROOT
 
@@ -94,11 +95,7 @@ def readme_badges(address: str) -> str:
 
 def with_readme_badges(text: str, address: str) -> str:
     """The README with the block between its two marks replaced. ValueError if the marks are gone."""
-    block = f"<!-- badges: python -m helpers.course.launch -->\n{readme_badges(address)}\n<!-- end of badges -->"
-    text, count = re.subn(r"<!-- badges:.*?<!-- end of badges -->", lambda _: block, text, flags=re.DOTALL)
-    if count != 1:
-        raise ValueError("README.md needs the marks <!-- badges: --> and <!-- end of badges --> once")
-    return text
+    return with_block(text, "badges", "python -m helpers.course.launch", readme_badges(address))
 
 
 def _in_repository(path: Path) -> str:

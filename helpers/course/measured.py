@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers.course.environment import VENV
+from helpers.course.marks import with_block
 from helpers.course.outputs import spell
 from helpers.course.results import read_results
 from helpers.course.times import lesson_seconds, read_measured
@@ -64,11 +65,7 @@ def with_measured(readme: str, measured: dict) -> str:
     for lesson, time in measured["seconds"].items():
         row = rf"^(\| \[[^\]]*\]\(notebooks/{lesson}\.ipynb\) \|[^|]*\|)[^|]*\|"
         readme = re.sub(row, rf"\1 {spell(time)} |", readme, flags=re.MULTILINE)
-    block = f"<!-- measured: python -m helpers measured -->\n{_block(measured)}\n<!-- end of measured -->"
-    readme, count = re.subn(r"<!-- measured:.*?<!-- end of measured -->", lambda _: block, readme, flags=re.DOTALL)
-    if count != 1:
-        raise ValueError("README.md needs the marks <!-- measured: --> and <!-- end of measured --> once")
-    return readme
+    return with_block(readme, "measured", "python -m helpers measured", _block(measured))
 
 
 def _block(measured: dict) -> str:

@@ -31,7 +31,8 @@ class Steps:
     def run(self, command: list[str]) -> bool:
         """Whether the program ended well."""
         print(f"$ {' '.join(command)}", file=self._file, flush=True)
-        environment = os.environ | {"UV_CACHE_DIR": str(CACHE / "uv"), "UV_NO_PROGRESS": "1"}
+        # The system's certificates, as pip takes them: uv's own don't know a network that reads along.
+        environment = {"UV_SYSTEM_CERTS": "1"} | os.environ | {"UV_CACHE_DIR": str(CACHE / "uv"), "UV_NO_PROGRESS": "1"}
         done = subprocess.Popen(command, cwd=ROOT, stdout=self._file, stderr=subprocess.STDOUT, env=environment)
         try:
             while True:

@@ -46,6 +46,9 @@ def typed_skeleton(
         lora.init_lora_weights = False  # some ways to start need the weights' values; all give the same shapes
         with mock.patch("peft.tuners.lora.dora.dequantize_module_weight", _unpacked):
             model = wrap(model, lora)
+        whole = [name for name, parameter in model.named_parameters() if parameter.requires_grad and _is_quantized(parameter)]
+        if whole:  # PEFT stops here too, with a word about floating point
+            raise ValueError(f"{whole[0]} is quantized and can't be trained itself: leave it out of modules_to_save")
     return model, own
 
 

@@ -44,6 +44,16 @@ def test_the_page_states_the_estimates():
     assert [int(one) for one in flops] == [gpu_times.CARDS[name].tflops for name in ("T4", "L4", "A100", "H200")]
 
 
+@pytest.mark.parametrize(("lesson", "column"), [("04", -2), ("05", -1)])
+def test_the_readme_states_the_same_estimates(lesson, column):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    stated = re.search(
+        rf"^\| \[{lesson} .*\| (\d+) minutes on a T4, estimate \| (\d+) minutes on an L4, estimate \|$", readme, re.M
+    )
+    wanted = {row[0]: row[column] for row in rows("estimates") if row[2] == "on"}
+    assert list(stated.groups()) == [wanted["T4, 16 GB"], wanted["L4, 24 GB"]]
+
+
 def test_an_example_costs_more_with_less_room():
     spared, kept = (
         gpu_times.example_seconds(checkpointing=True),

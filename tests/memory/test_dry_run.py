@@ -6,14 +6,14 @@ import sys
 from itertools import product
 
 import pytest
-import torch
 from peft import LoraConfig, get_peft_model
 
 from helpers.data import load_chartqa
 from helpers.lora import text_layers
-from helpers.memory import LiveTensors, estimate_steps, estimate_training_memory, profile_peak, weight_bytes
+from helpers.memory import LiveTensors, estimate_steps, estimate_training_memory, weight_bytes
 from helpers.models import ARCHITECTURES, SHORT_ANSWER, chat, load_model
 from helpers.paths import ROOT
+from tests.memory.steps import peak_of_second_step
 
 TARGET = 0.03  # what is promised
 TOLERANCE = 0.005  # what is reached, and what it takes to see one gradient missing
@@ -37,18 +37,7 @@ def real_batch(processor, batch_size, tiles):
 
 
 def measured_peak(model, batch):
-    """Bytes alive at the peak of the second training step: what was there before, and torch's own [memory] events."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=1e-4)
-
-    def step():
-        model(**batch, use_cache=False).loss.backward()
-        optimizer.step()
-
-    step()  # the first one makes the optimizer's state
-    optimizer.zero_grad()
-    state = [value for values in optimizer.state.values() for value in values.values()]
-    return profile_peak(step, [*model.parameters(), *model.buffers(), *batch.values(), *state])
+    return peak_of_second_step(model, batch, [*model.parameters(), *model.buffers()])
 
 
 def measure_and_estimate(processor, batch_size, tiles, checkpointing, lora):

@@ -9,8 +9,9 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from helpers.data import load_chartqa
 from helpers.lora import text_layers
-from helpers.memory import QUANTIZED, estimate_training_memory, profile_peak, weight_bytes
+from helpers.memory import QUANTIZED, estimate_training_memory, weight_bytes
 from helpers.models import SHORT_ANSWER, chat, vision_tower
+from tests.memory.steps import peak_of_second_step
 from tests.memory.test_measure import allocated
 from tests.models.families import FAMILIES, build
 
@@ -71,18 +72,9 @@ def measured_peak(folder, batch, lora, precision="float32", activation_checkpoin
         tower.forward = torch.no_grad()(tower.forward)
     if activation_checkpointing:
         model.activation_checkpointing_enable()
-    optimizer = torch.optim.AdamW([p for p in model.train().parameters() if p.requires_grad], lr=1e-4)
     batch = {name: value.to(dtype) if value.is_floating_point() else value for name, value in batch.items()}
     batch["labels"] = batch["input_ids"].clone()
-
-    def step():
-        model(**batch, use_cache=False).loss.backward()
-        optimizer.step()
-
-    step()  # the first one makes the optimizer's state
-    optimizer.zero_grad()
-    state = [value for values in optimizer.state.values() for value in values.values()]
-    return profile_peak(step, [*held_by(model), *batch.values(), *state])
+    return peak_of_second_step(model.train(), batch, list(held_by(model)))
 
 
 def check(folder, settings, **lora_settings):

@@ -43,7 +43,11 @@ def test_what_is_trained_has_the_type_that_peft_gives_it(which, precision):
     quantized = {"quantization_config": QUANTIZED.get(precision), "device_map": {"": "cpu"}}
     model = AutoModelForImageTextToText.from_pretrained(EMBEDDED_MODEL, dtype=dtype, **quantized)
     if which == "connector" and precision in QUANTIZED:
-        return  # whole numbers can't be trained: PEFT refuses it too
+        with pytest.raises(RuntimeError, match="floating point"):
+            get_peft_model(model, lora(**SAVED[which]))
+        with pytest.raises(ValueError, match="leave it out of modules_to_save"):
+            estimate_training_memory("embedded", lora=lora(**SAVED[which]), precision=precision)
+        return
     own = {parameter.data_ptr() for parameter in model.parameters()}
     wrapped = get_peft_model(model, lora(**SAVED[which]))
     added = {p.data_ptr(): p.nbytes for p in wrapped.parameters() if p.data_ptr() not in own}
