@@ -17,6 +17,9 @@ def peak_of_second_step(model: nn.Module, batch: dict[str, torch.Tensor], held: 
         optimizer.step()
 
     step()  # the first one makes the optimizer's state
-    optimizer.zero_grad()
-    state = [value for values in optimizer.state.values() for value in values.values()]
-    return profile_peak(step, [*held, *batch.values(), *state])
+    there = [*held, *batch.values(), *(value for values in optimizer.state.values() for value in values.values())]
+    peaks = []
+    for _ in range(2):  # of many runs one lost half of the profiler's events: a peak can be missed, but not made up
+        optimizer.zero_grad()
+        peaks.append(profile_peak(step, there))
+    return max(peaks)
