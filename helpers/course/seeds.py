@@ -1,18 +1,15 @@
 """Train and judge lessons over several seeds: what one run hides is how far another would have come out."""
 
 import json
-import os
 import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers.course.notebooks import UsageError, check_parameters, find_lessons, select_lessons
 from helpers.course.results import read_results
 from helpers.course.runner import run
-from helpers.models import detect
-from helpers.paths import MEASURED, ROOT, resolve
-from helpers.tiny import processor_name
+from helpers.paths import MEASURED, resolve
+from helpers.tiny import provenance
 
 WRITTEN = "runs/seeds.json"
 
@@ -33,7 +30,7 @@ def measure_seeds(
     if keep and settings:
         raise UsageError("what is kept is measured with the profile's own values: --keep takes no --set")
     names = [lesson.name for lesson in chosen]
-    about = {"commit": _commit(), "machine": _machine(), "profile": profile}
+    about = {key: value for key, value in provenance().items() if key != "date"} | {"profile": profile}
     runs = {}
     for seed in range(seeds):
         print(f"\nseed {seed}, {seed + 1} of {seeds}")
@@ -80,18 +77,3 @@ def collect(runs: dict[int, dict], lessons: list[str]) -> dict:
 def _write(path: Path, measured: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-
-
-def _commit() -> str:
-    """The commit of this checkout, with ``+`` where files have changed since; "unknown" outside a repository."""
-    named, changed = (
-        subprocess.run(["git", *words], cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace")
-        for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-    )
-    return named.stdout.strip() + ("+" if changed.stdout.strip() else "") if named.returncode == 0 else "unknown"
-
-
-def _machine() -> str:
-    hardware = detect()
-    gpu = f"{hardware.name}, " if hardware.device == "cuda" else ""
-    return f"{gpu}{os.cpu_count()} cores of {processor_name()}"

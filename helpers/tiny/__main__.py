@@ -1,4 +1,7 @@
-"""Rebuild what the course ships: ``python -m helpers.tiny [data|model]`` (both by default; ``make tiny`` calls it)."""
+"""Rebuild what the course ships: ``python -m helpers.tiny [data|model]`` (both by default; ``make tiny`` calls it).
+
+``language``: train the language stage with two more seeds, to see that comparisons come every time.
+"""
 
 import argparse
 import hashlib
@@ -7,6 +10,8 @@ import os
 import torch
 
 from helpers.paths import CACHE, EMBEDDED_CHARTQA, EMBEDDED_MODEL, EMBEDDED_PREFERENCES, ROOT
+
+OTHER_SEEDS = (1, 2)  # of the language stage; what is shipped has seed 0
 
 
 def _recipe() -> str:
@@ -21,18 +26,24 @@ def _recipe() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m helpers.tiny", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("all", "data", "model"), default="all")
+    parser.add_argument("what", nargs="?", choices=("all", "data", "model", "language"), default="all")
     what = parser.parse_args().what
     if what in ("all", "data"):
         from helpers.tiny import mini, pairs
 
         mini.build(EMBEDDED_CHARTQA)
         pairs.build(EMBEDDED_PREFERENCES)
+    workers, recipe = os.cpu_count() or 1, CACHE / "tiny" / _recipe()
+    torch.set_num_threads(workers)
     if what in ("all", "model"):
         from helpers.tiny.pretrain import pretrain
 
-        torch.set_num_threads(os.cpu_count() or 1)
-        pretrain(EMBEDDED_MODEL, CACHE / "tiny" / _recipe(), workers=os.cpu_count() or 1)
+        pretrain(EMBEDDED_MODEL, recipe, workers)
+    if what == "language":
+        from helpers.tiny.pretrain import try_language
+
+        for seed in OTHER_SEEDS:
+            try_language(EMBEDDED_MODEL, recipe / f"seed-{seed}", workers, seed)
 
 
 if __name__ == "__main__":

@@ -24,15 +24,17 @@ from transformers import SmolVLMForConditionalGeneration
 from helpers.models import detect
 from helpers.tiny.architecture import build_model, build_processor
 from helpers.tiny.batches import IGNORE, Batch, BatchMaker
-from helpers.tiny.card import write_card
+from helpers.tiny.card import keep_made, read_made
+from helpers.tiny.comparisons import compared_right
 from helpers.tiny.eyes import FactTable, reading_loss, what_tokens_should_say
 from helpers.tiny.initialization import compare_content_from_the_start, numbers_as_waves
+from helpers.tiny.provenance import provenance
 from helpers.tiny.rendering import draw_invented
 from helpers.tiny.skills import measure_skills
 
 SAVE_EVERY_SECONDS = 60
 CHARTS = 20_000
-UNSEEN = 200  # charts that judge
+UNSEEN = 1_000  # charts that judge
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Stage:
     learning_rate: float
 
 
-STAGES = (Stage("language", 1200, 32, 2e-3), Stage("eyes", 450, 32, 2e-3), Stage("together", 1700, 32, 1e-3))
+STAGES = (Stage("language", 1200, 32, 2e-3), Stage("eyes", 450, 32, 2e-3), Stage("together", 2100, 32, 1e-3))
 
 
 def see(model: SmolVLMForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
@@ -161,7 +163,39 @@ def schedule(step: int, steps: int) -> float:
 
 
 def pretrain(target: Path, folder: Path, workers: int, seed: int = 0) -> None:
-    """Train from nothing and save a plain SmolVLM, with its processor, to ``target``; ``folder`` keeps what a restart needs."""
+    """Train from nothing and save a plain SmolVLM, with its processor, to ``target``; ``folder`` keeps what a restart needs.
+
+    Beside the weights lie the log of the run (``pretraining_log.json``), what it measured (``made.json``), and the card that is
+    written from both.
+    """
+    began = time.monotonic()
+    made = {"seed": seed, "charts": CHARTS, **provenance()}
+    model, processor, facts, maker = _from_nothing(folder, workers, seed)
+    log = []
+    for number, stage in enumerate(STAGES, start=1):
+        log += train_stage(stage, number, model, facts, maker, folder)
+        if stage.name == "language":
+            made["compared_right"] = {str(seed): compared_right(model, facts, processor.tokenizer, read_answers)}
+    model.save_pretrained(target)
+    processor.save_pretrained(target)
+    (target / "pretraining_log.json").write_text(json.dumps(log, indent=1), encoding="utf-8")
+    skills = measure_skills(model, processor, UNSEEN)
+    print("on unseen charts:", ", ".join(f"{form} {share:.3f}" for form, share in skills.items()))
+    keep_made(target, made | {"unseen": UNSEEN, "skills": skills, "minutes": (time.monotonic() - began) / 60})
+
+
+def try_language(target: Path, folder: Path, workers: int, seed: int) -> None:
+    """Train the language stage alone with another ``seed``, and note in ``target``'s card how well it compares."""
+    model, processor, facts, maker = _from_nothing(folder, workers, seed)
+    train_stage(STAGES[0], 1, model, facts, maker, folder)
+    right = compared_right(model, facts, processor.tokenizer, read_answers)
+    print(f"seed {seed}: {right:.3f} of the comparisons right")
+    made = read_made(target)
+    keep_made(target, made | {"compared_right": made["compared_right"] | {str(seed): right}})
+
+
+def _from_nothing(folder: Path, workers: int, seed: int) -> tuple:
+    """A new model, its processor, the facts' table, and what draws its batches."""
     torch.manual_seed(seed)
     processor = build_processor()
     model = build_model(processor.tokenizer)
@@ -169,12 +203,4 @@ def pretrain(target: Path, folder: Path, workers: int, seed: int = 0) -> None:
     numbers_as_waves(model, processor.tokenizer)
     facts = FactTable(model.config.text_config.hidden_size)
     maker = BatchMaker(draw_invented(CHARTS, seed, folder / "charts", workers), processor.tokenizer, seed)
-    log = []
-    for number, stage in enumerate(STAGES, start=1):
-        log += train_stage(stage, number, model, facts, maker, folder)
-    model.save_pretrained(target)
-    processor.save_pretrained(target)
-    (target / "pretraining_log.json").write_text(json.dumps(log, indent=1), encoding="utf-8")
-    skills = measure_skills(model, processor, UNSEEN)
-    print("on unseen charts:", ", ".join(f"{form} {share:.2f}" for form, share in skills.items()))
-    write_card(target, log, skills, UNSEEN, CHARTS)
+    return model, processor, facts, maker
