@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 from datasets import Dataset
 
-from helpers.data import FEATURES
+from helpers.data import PAIR_FEATURES
 from helpers.models import FULL_SENTENCE
 from helpers.tiny.charts import Chart, draw, png_bytes
 from helpers.tiny.curriculum import UNITS
@@ -61,7 +61,7 @@ def build(folder: Path) -> None:
     cells = {}
     for split in ROWS:
         rows, shown = build_split(split)
-        table = Dataset.from_list(rows, features=FEATURES).with_format("arrow")[:]
+        table = Dataset.from_list(rows, features=PAIR_FEATURES).with_format("arrow")[:]
         # A large dictionary, which datasets' own writer doesn't use for images, stores a chart once for its pairs.
         parquet.write_table(table, folder / f"{split}.parquet", dictionary_pagesize_limit=2**27)
         cells[split] = sorted(shown)
