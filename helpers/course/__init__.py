@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = open_room(
         "kernel": ("CallersKernel",),
         "out_folder": ("HOLDER", "hold"),
         "runner": ("advice", "run"),
-        "seeds": ("collect", "measure_seeds"),
+        "seeds": ("collect", "measure_seeds", "read_seeds"),
         "results": ("read_results", "record"),
         "artefacts": ("base_of", "made_by", "note_base"),
         "answer": ("ask",),

@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers.course.notebooks import UsageError, check_parameters, find_lessons, select_lessons
 from helpers.course.results import read_results
 from helpers.course.runner import run
-from helpers.paths import MEASURED, resolve
+from helpers.paths import MEASURED, ROOT, resolve
 from helpers.tiny import provenance
 
 WRITTEN = "runs/seeds.json"
@@ -20,7 +21,8 @@ def measure_seeds(
     """Run ``lessons`` with each of the seeds 0 to ``seeds`` - 1, each into a folder of its own; returns what was measured.
 
     ``{"seeds": [0, 1, ...], lesson: {figure: [one for each seed]}, "commit", "date", "machine"}``, numbers only; written to
-    ``runs/seeds.json`` after each seed, and to ``notebooks/measured/seeds.json`` at the end if it is to be ``keep``-t.
+    ``runs/seeds.json`` after each seed, and at the end, if it is to be ``keep``-t, into ``notebooks/measured/``: lessons 04 and
+    05 to ``seeds.json``, others to a file with their numbers in its name.
     ``settings``: parameters as ``--set`` takes them. UsageError before anything runs; RuntimeError if a run fails.
     """
     chosen = select_lessons(lessons, find_lessons())
@@ -38,7 +40,8 @@ def measure_seeds(
         measured = collect(runs, names) | about | {"date": datetime.now(UTC).isoformat(timespec="seconds")}
         _write(resolve(WRITTEN), measured)
     if keep:
-        _write(MEASURED / "seeds.json", measured)
+        numbers = [name[:2] for name in names]
+        _write(MEASURED / ("seeds.json" if numbers == ["04", "05"] else f"seeds_{'_'.join(numbers)}.json"), measured)
     return measured
 
 
@@ -72,6 +75,30 @@ def collect(runs: dict[int, dict], lessons: list[str]) -> dict:
             raise ValueError(f"{lesson}: not every seed has {', '.join(odd)}")
         collected[lesson] = {name: [run[name] for run in figures] for name in names}
     return collected
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What was measured over several seeds, and where it stands: ``figures[lesson][figure]`` has one for each of ``seeds``."""
+
+    place: str
+    seeds: list[int]
+    commit: str
+    date: str
+    machine: str
+    figures: dict[str, dict[str, list]]
+
+
+def read_seeds(*lessons: str) -> list[Seeds]:
+    """What the course has measured of ``lessons`` over several seeds, and what you have, if all of them are in it."""
+    found = []
+    for path in (*sorted(MEASURED.glob("seeds*.json")), resolve(WRITTEN)):
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if set(lessons) <= set(content):
+            about = (content[key] for key in ("seeds", "commit", "date", "machine"))
+            place = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+            found.append(Seeds(str(place), *about, {lesson: content[lesson] for lesson in lessons}))
+    return found
 
 
 def _write(path: Path, measured: dict) -> None:

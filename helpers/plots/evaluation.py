@@ -1,9 +1,9 @@
-"""Drawing what an evaluation finds: several models by question kind, and a model that learns its examples by heart."""
+"""Drawing what an evaluation finds: models by question kind, differences, seeds, and a model that learns by heart."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from helpers.evaluation import bootstrap_interval
+from helpers.evaluation import PairedTest, bootstrap_interval
 from helpers.plots.figure import AFTER, BEFORE
 
 # Okabe and Ito's colours, with hatches for readers who can't tell them apart.
@@ -49,4 +49,35 @@ def plot_looks(looks: list[dict], kept: int):
         ax.legend(fontsize=8)
         ax.grid(alpha=0.3)
     figure.tight_layout()
+    return figure
+
+
+def plot_differences(tests: dict[str, PairedTest], label: str):
+    """Paired differences with their 95 % intervals against a line at zero: one row for each of ``tests``."""
+    figure, ax = plt.subplots(figsize=(7.5, 0.5 * len(tests) + 1.2))
+    for at, test in enumerate(tests.values()):
+        decided = test.low > 0 or test.high < 0
+        ax.plot([test.low, test.high], [at, at], color=AFTER if decided else "#777777", linewidth=2.5)
+        ax.plot(test.difference, at, "s" if decided else "o", color=AFTER if decided else "#777777", markersize=8)
+        ax.annotate(
+            f"{test.difference:+.2f}", (test.difference, at), (0, 7), textcoords="offset points", ha="center", fontsize=8
+        )
+    ax.axvline(0, color="#333333", linewidth=1)
+    ax.set_yticks(range(len(tests)), list(tests))
+    ax.set_ylim(len(tests) - 0.4, -0.7)
+    ax.set_xlabel(f"{label} (square: decided, circle: the interval holds zero)")
+    ax.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def plot_seeds(seeds: list[int], scores: list[float], interval: tuple[float, float]):
+    """The score of each seed as a dot, and the 95 % ``interval`` of the first one's."""
+    figure, ax = plt.subplots(figsize=(6, 2.6))
+    ax.axvspan(*interval, color=BEFORE, alpha=0.25, label=f"95 % interval of seed {seeds[0]}: other questions")
+    ax.plot(scores, range(len(seeds)), "s", color=AFTER, label="a seed: another training")
+    ax.set_yticks(range(len(seeds)), [f"seed {seed}" for seed in seeds])
+    ax.set_ylim(len(seeds) - 0.5, -0.5)
+    ax.set_xlabel("relaxed accuracy after SFT")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False, fontsize=8)
+    ax.grid(axis="x", alpha=0.3)
     return figure

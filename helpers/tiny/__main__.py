@@ -1,6 +1,7 @@
 """Rebuild what the course ships: ``python -m helpers.tiny [data|model]`` (both by default; ``make tiny`` calls it).
 
-``language``: train the language stage with two more seeds, to see that comparisons come every time.
+``language``: train the language stage with two more seeds, to see that comparisons come every time. ``tune``: choose the
+settings of lessons 04, 05 and 06 on validation questions and pairs. Both write what they find into the model's card.
 """
 
 import argparse
@@ -26,8 +27,10 @@ def _recipe() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m helpers.tiny", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("all", "data", "model", "language"), default="all")
-    what = parser.parse_args().what
+    parser.add_argument("what", nargs="?", choices=("all", "data", "model", "language", "tune"), default="all")
+    parser.add_argument("lessons", nargs="*", help="with tune: only these, such as 04")
+    arguments = parser.parse_args()
+    what = arguments.what
     if what in ("all", "data"):
         from helpers.tiny import mini, pairs
 
@@ -44,6 +47,10 @@ def main() -> None:
 
         for seed in OTHER_SEEDS:
             try_language(EMBEDDED_MODEL, recipe / f"seed-{seed}", workers, seed)
+    if what == "tune":
+        from helpers.tiny.tune import tune
+
+        tune(EMBEDDED_MODEL, CACHE / "tiny" / "tune", tuple(arguments.lessons))
 
 
 if __name__ == "__main__":

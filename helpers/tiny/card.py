@@ -13,6 +13,12 @@ from helpers.tiny.curriculum import form_questions, invented_chart
 
 _TEMPLATE = Path(__file__).with_name("model_card.md")
 CLAIMED = 0.93  # a form that is right less often is named among the limits
+_CHOSEN = """
+## The lessons' settings, chosen on validation
+
+`python -m helpers.tiny tune`: a row is one training with seed 0, judged by validation questions and pairs alone. The last row
+of a table is what `notebooks/profiles/tiny.yaml` had when it was made; the first figure after the settings decides.
+"""
 _ABOUT = ("charts", "unseen", "seed", "commit", "date", "machine", "minutes")
 
 
@@ -53,13 +59,16 @@ def _card(folder: Path, made: dict, log: list[dict]) -> str:
 
 def _tuned(searches: dict[str, list[dict]]) -> str:
     """The tables of :mod:`helpers.tiny.tune`, one a lesson."""
-    text = ""
+    text = _CHOSEN if searches else ""
     for lesson, rows in searches.items():
-        head = "| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0])
-        cells = ["| " + " | ".join(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()) + " |"
-                 for row in rows]  # fmt: skip
-        text += f"\nLesson {lesson}:\n\n" + "\n".join([head, *cells]) + "\n"
+        head = ["| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
+        cells = ["| " + " | ".join(f"{value:g}" for value in map(_rounded, row.values())) + " |" for row in rows]
+        text += f"\nLesson {lesson}:\n\n" + "\n".join([*head, *cells]) + "\n"
     return text
+
+
+def _rounded(value: float) -> float:
+    return round(value, 5)
 
 
 def last_rows(log: list[dict]) -> dict[str, dict]:

@@ -84,7 +84,7 @@ def test_by_hand_is_trls_and_a_kind_reward_teaches_nothing(recorded):
 
 @pytest.fixture(scope="module")
 def measured() -> dict:
-    path = MEASURED / "seeds.json"
+    path = MEASURED / "seeds_08.json"
     if not path.is_file():
         pytest.skip("not measured yet: python -m helpers seeds --seeds 3 --lessons 08 --keep, half an hour")
     content = json.loads(path.read_text(encoding="utf-8"))

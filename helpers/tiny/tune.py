@@ -1,0 +1,84 @@
+"""Choose the settings of lessons 04, 05 and 06 on validation questions and pairs: ``python -m helpers.tiny tune``.
+
+One training for each row, with seed 0, by the lesson itself; the tables go into the card beside the weights. The test split has
+no part in it: it judges once, what was chosen.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from helpers.paths import NOTEBOOKS, ROOT
+from helpers.tiny.card import keep_made, read_made
+
+
+@dataclass(frozen=True)
+class Search:
+    """``changes`` to the profile's values, one training each; ``judges``: the figures that the table shows, the first decides.
+
+    No change at all comes last: what it leaves is what the next lesson builds on. ``shortened``: parts of the lesson that have
+    nothing to do with it.
+    """
+
+    lesson: str
+    changes: tuple[dict, ...]
+    judges: tuple[str, ...]
+    shortened: dict
+
+
+SEARCHES = (
+    Search(
+        "04",
+        ({"LEARNING_RATE": 1e-3}, {"LEARNING_RATE": 3e-3}, {"LEARNING_RATE": 4e-3}, {"LORA_RANK": 8}, {"LORA_RANK": 32}, {}),
+        ("sft_relaxed_accuracy", "blind_relaxed_accuracy"),
+        {"DESCRIBED_CHARTS": 2},
+    ),
+    Search(
+        "05",
+        ({"DPO_LEARNING_RATE": 4e-4}, {"DPO_LEARNING_RATE": 1.2e-3}, {"BETA": 0.1}, {"BETA": 0.4}, {"MAX_GRAD_NORM": 1.0}, {}),
+        ("reward_accuracy", "dpo_win_rate", "sft_relaxed_accuracy", "dpo_relaxed_accuracy"),
+        {"CLINIC_STEPS": 1, "N_CLINIC": 4},
+    ),
+    Search(
+        "06",
+        ({"TOWER_LEARNING_RATE": 2e-3}, {"TOWER_LEARNING_RATE": 1e-4}, {}),
+        ("layers_text_connector_and_tower", "layers_text"),
+        {"OVERFIT_STEPS": 2, "OVERFIT_LOOKS": 1, "JUDGE_QUESTIONS": 8, "JUDGE_PAIRS": 8, "DESCRIBED_CHARTS": 2},
+    ),
+)
+
+
+def tune(model: Path, folder: Path, wanted: tuple[str, ...] = ()) -> None:
+    """Run the searches, of ``wanted`` lessons only if any are, in ``folder``, and note them in the card of ``model``'s weights.
+
+    RuntimeError if a lesson fails; what was found so far stands in the card.
+    """
+    shutil.rmtree(folder, ignore_errors=True)  # lessons that another profile or model has left there are no start
+    profile = yaml.safe_load((NOTEBOOKS / "profiles" / "tiny.yaml").read_text(encoding="utf-8"))
+    for search in SEARCHES:
+        if wanted and search.lesson not in wanted:
+            continue
+        rows = []
+        for change in search.changes:
+            figures = _run(search, change, folder)
+            values = {name: profile[name] for other in search.changes for name in other} | change
+            rows.append(values | {figure: figures[figure] for figure in search.judges})
+            print(json.dumps(rows[-1]))
+            made = read_made(model)
+            keep_made(model, made | {"tuned": made.get("tuned", {}) | {search.lesson: rows}})
+
+
+def _run(search: Search, change: dict, folder: Path) -> dict[str, float]:
+    """The figures of the lesson with ``change``, judged on validation; earlier lessons that it builds on lie in ``folder``."""
+    settings = {"JUDGE": "val"} | search.shortened | change
+    words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    command = [sys.executable, "-m", "helpers", "run", search.lesson, "--profile", "tiny", "--out", str(folder), *words]
+    if subprocess.run(command, cwd=ROOT).returncode:
+        raise RuntimeError(f"lesson {search.lesson} failed with {change or 'the values of the profile'}; its message is above")
+    lessons = json.loads((folder / "results.json").read_text(encoding="utf-8"))["lessons"]
+    return next(figures for name, figures in lessons.items() if name.startswith(search.lesson))
