@@ -38,8 +38,20 @@ def test_every_seed_is_run_and_its_numbers_collected(runs, tmp_path):
     assert runs[0] == [0, 1, 2] == measured["seeds"]
     assert measured["04_sft_chartqa"] == {"accuracy": [0.5, 0.6, 0.7]}
     assert {"commit", "date", "machine", "profile"} <= set(measured)
-    for written in ("runs/seeds.json", "measured/seeds.json"):
+    for written in ("runs/seeds.json", "measured/seeds_04.json"):
         assert json.loads((tmp_path / written).read_text()) == measured
+
+
+def test_what_is_kept_and_what_you_measured_can_be_read(runs, tmp_path, monkeypatch):
+    assert seeds.read_seeds("04_sft_chartqa") == []
+    measure_seeds(["04", "05"], 2, keep=True)
+    measure_seeds(["04"], 1)
+    monkeypatch.setattr(seeds, "ROOT", tmp_path)
+    both, mine = seeds.read_seeds("04_sft_chartqa")
+    assert (both.place, both.seeds, both.commit) == ("measured/seeds.json", [0, 1], "abc")
+    assert both.figures == {"04_sft_chartqa": {"accuracy": [0.5, 0.6]}}
+    assert (mine.place, mine.seeds) == ("runs/seeds.json", [0])
+    assert [found.place for found in seeds.read_seeds("04_sft_chartqa", "05_dpo_preferences")] == ["measured/seeds.json"]
 
 
 def test_an_interrupted_command_goes_on_with_the_seeds_that_it_lacks(runs):

@@ -1,0 +1,61 @@
+"""The search on validation: which lessons it runs, with what, and what it writes into the card. The lessons are replaced."""
+
+import json
+import shutil
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from helpers.paths import EMBEDDED_MODEL
+from helpers.tiny import read_made, tune
+
+
+@pytest.fixture
+def searched(tmp_path, monkeypatch):
+    """The commands that were run; a lesson's accuracy is its learning rate. Lessons in ``failing`` fail."""
+    model, folder, commands, failing = tmp_path / "model", tmp_path / "out", [], set()
+    shutil.copytree(EMBEDDED_MODEL, model)
+
+    def run(command, cwd):
+        lesson = command[command.index("run") + 1]
+        settings = dict(word.split("=") for word in command if "=" in word)
+        commands.append((lesson, settings))
+        figures = {name: 0.5 for search in tune.SEARCHES for name in search.judges}
+        figures["sft_relaxed_accuracy"] = 100 * float(settings.get("LEARNING_RATE", 2e-3))
+        folder.mkdir(exist_ok=True)
+        (folder / "results.json").write_text(json.dumps({"lessons": {f"{lesson}_some_name": figures}}))
+        return SimpleNamespace(returncode=int(lesson in failing))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return model, folder, commands, failing
+
+
+def test_every_change_is_judged_on_validation_and_the_profile_last(searched):
+    model, folder, commands, _ = searched
+    tune.tune(model, folder)
+    assert {settings["JUDGE"] for _, settings in commands} == {"val"}
+    for search in tune.SEARCHES:
+        ran = [settings for lesson, settings in commands if lesson == search.lesson]
+        assert len(ran) == len(search.changes)
+        changed = {name for change in search.changes for name in change}
+        assert not changed & ran[-1].keys(), "the next lesson builds on what the profile's values leave"
+    rows = read_made(model)["tuned"]["04"]
+    assert [row["sft_relaxed_accuracy"] for row in rows][:3] == pytest.approx([0.1, 0.3, 0.4])
+    card = (model / "README.md").read_text()
+    assert "| LEARNING_RATE | LORA_RANK | sft_relaxed_accuracy | blind_relaxed_accuracy |" in card
+    assert "| 0.003 | 16 | 0.3 | 0.5 |" in card
+
+
+def test_what_fails_is_named_and_what_was_found_stays(searched):
+    model, folder, _, failing = searched
+    failing.add("05")
+    with pytest.raises(RuntimeError, match=r"lesson 05 failed with \{'DPO_LEARNING_RATE'"):
+        tune.tune(model, folder)
+    assert set(read_made(model)["tuned"]) == {"04"}
+
+
+def test_one_lesson_alone(searched):
+    model, folder, commands, _ = searched
+    tune.tune(model, folder, ("05",))
+    assert {lesson for lesson, _ in commands} == {"05"}
