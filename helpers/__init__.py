@@ -13,9 +13,14 @@ def open_room(room: str, modules: Mapping[str, Sequence[str]]) -> tuple[Callable
     """A room's ``__getattr__``, ``__dir__`` and ``__all__``: modules are imported when their names are used (PEP 562).
 
     ``room``: the package's ``__name__``. ``modules``: the public names of each module in it. A name must not be called like a
-    module of the room: once that is imported, the package's attribute of this name is the module.
+    module of the room: once that is imported, the package's attribute of this name is the module. ValueError if two modules have
+    the same name.
     """
-    home = {name: module for module, names in modules.items() for name in names}
+    home: dict[str, str] = {}
+    for module, names in modules.items():
+        if twice := home.keys() & set(names):
+            raise ValueError(f"{room}: {', '.join(sorted(twice))} in {module} and in another module")
+        home |= dict.fromkeys(names, module)
 
     def __getattr__(name: str):
         if name not in home:

@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = open_room(
         "lora": ("plot_components", "plot_ranks"),
         "preferences": ("plot_kinds", "plot_preference_curves", "preference_curves_in_words"),
         "rewards": ("plot_reward_curves", "reward_curves_in_words"),
-        "evaluation": ("plot_differences", "plot_looks", "plot_models_by_kind", "plot_seeds"),
+        "evaluation": ("plot_looks", "plot_models_by_kind", "plot_paired", "plot_seeds"),
         "scaling": ("plot_same_losses", "plot_waiting"),
         "serving": ("plot_differences", "plot_requests"),
     },

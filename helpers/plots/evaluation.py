@@ -52,7 +52,7 @@ def plot_looks(looks: list[dict], kept: int):
     return figure
 
 
-def plot_differences(tests: dict[str, PairedTest], label: str):
+def plot_paired(tests: dict[str, PairedTest], label: str):
     """Paired differences with their 95 % intervals against a line at zero: one row for each of ``tests``."""
     figure, ax = plt.subplots(figsize=(7.5, 0.5 * len(tests) + 1.2))
     for at, test in enumerate(tests.values()):

@@ -26,6 +26,11 @@ def test_there_are_few_rooms_and_small_modules():
     assert not long
 
 
+def test_a_name_in_two_modules_of_a_room_is_refused():
+    with pytest.raises(ValueError, match="show in pictures and in another module"):
+        helpers.open_room("room", {"figure": ("show",), "pictures": ("draw", "show")})
+
+
 def lint(folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run([LINT, "--no-cache"], cwd=folder, capture_output=True, text=True)
 

@@ -1,9 +1,10 @@
 """Lessons with a tiny random model of another family in place of the embedded one, in the small values of their tests.
 
-``python -m tests.notebooks.family_lessons`` runs them all for every family and writes ``docs/families.md``.
+``python -m tests.notebooks.family_lessons [FAMILY ...]`` runs them all and writes ``docs/families.md``, row by row.
 """
 
 import os
+import sys
 import tempfile
 import time
 from datetime import date
@@ -51,17 +52,24 @@ def run_lessons(folder: str, lessons: list[str], out: Path) -> dict[str, float]:
     return seconds
 
 
-def main() -> None:
-    rows = [f"| family | {' | '.join(lesson[:2] for lesson in LESSONS)} |", f"|---{'|---' * len(LESSONS)}|"]
+def main(names: list[str]) -> None:
+    """Run the lessons for ``names``, all families by default; their rows replace those that the page has."""
+    page = PAGE.read_text(encoding="utf-8").splitlines() if PAGE.exists() else []
+    rows = {line.split("|")[1].strip(): line for line in page if line.startswith("| ")}
+    known = [make.__name__ for make in FAMILIES]
     with tempfile.TemporaryDirectory() as place:
-        for make in FAMILIES:
-            folder = build(make.__name__, Path(place) / make.__name__)
-            seconds = run_lessons(folder, LESSONS, Path(place) / f"out of {make.__name__}")
+        for name in names or known:
+            seconds = run_lessons(build(name, Path(place) / name), LESSONS, Path(place) / f"out of {name}")
             cells = [f"{seconds[lesson]:.0f}" if lesson in seconds else "**failed**" for lesson in LESSONS]
-            rows.append(f"| {make.__name__} | {' | '.join(cells)} |")
+            rows[name] = f"| {name} | {' | '.join(cells)} |"
+            write_page([rows[family] for family in known if family in rows])
+
+
+def write_page(rows: list[str]) -> None:
+    table = [f"| family | {' | '.join(lesson[:2] for lesson in LESSONS)} |", f"|---{'|---' * len(LESSONS)}|", *rows]
     versions = ", ".join(f"{name} {version(name)}" for name in ("transformers", "trl", "peft", "torch"))
-    PAGE.write_text(f"{HEAD}{chr(10).join(rows)}\n\nRun on {date.today()} with {versions}.\n", encoding="utf-8")
+    PAGE.write_text(f"{HEAD}{chr(10).join(table)}\n\nRun on {date.today()} with {versions}.\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

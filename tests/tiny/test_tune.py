@@ -10,12 +10,18 @@ import pytest
 from helpers.paths import EMBEDDED_MODEL
 from helpers.tiny import read_made, tune
 
+MADE = {
+    "seed": 0, "commit": "abc", "date": "2026-11-27", "machine": "2 cores", "minutes": 50.0, "charts": 20_000, "unseen": 1_000,
+    "skills": {"describe": 0.95, "order": 0.5}, "compared_right": {"0": 0.97, "1": 0.98},
+}  # fmt: skip
+
 
 @pytest.fixture
 def searched(tmp_path, monkeypatch):
     """The commands that were run; a lesson's accuracy is its learning rate. Lessons in ``failing`` fail."""
     model, folder, commands, failing = tmp_path / "model", tmp_path / "out", [], set()
     shutil.copytree(EMBEDDED_MODEL, model)
+    (model / "made.json").write_text(json.dumps(MADE))
 
     def run(command, cwd):
         lesson = command[command.index("run") + 1]
@@ -45,6 +51,8 @@ def test_every_change_is_judged_on_validation_and_the_profile_last(searched):
     card = (model / "README.md").read_text()
     assert "| LEARNING_RATE | LORA_RANK | sft_relaxed_accuracy | blind_relaxed_accuracy |" in card
     assert "| 0.003 | 16 | 0.3 | 0.5 |" in card
+    assert "| 1 | 0.980 |" in card
+    assert "has not mastered: order (`Order rising.`, 0.50)" in card
 
 
 def test_what_fails_is_named_and_what_was_found_stays(searched):
