@@ -13,8 +13,8 @@ def open_room(room: str, modules: Mapping[str, Sequence[str]]) -> tuple[Callable
     """A room's ``__getattr__``, ``__dir__`` and ``__all__``: modules are imported when their names are used (PEP 562).
 
     ``room``: the package's ``__name__``. ``modules``: the public names of each module in it. A name must not be called like a
-    module of the room: once that is imported, the package's attribute of this name is the module. ValueError if two modules have
-    the same name.
+    module of the room: once that is imported, the package's attribute of this name is the module. ValueError if two modules
+    share a name.
     """
     home: dict[str, str] = {}
     for module, names in modules.items():

@@ -10,7 +10,7 @@ from helpers.course.notebooks import UsageError, check_parameters, find_lessons,
 from helpers.course.results import read_results
 from helpers.course.runner import run
 from helpers.paths import MEASURED, ROOT, resolve
-from helpers.tiny import provenance
+from helpers.tiny import measured_by
 
 WRITTEN = "runs/seeds.json"
 
@@ -32,7 +32,7 @@ def measure_seeds(
     if keep and settings:
         raise UsageError("what is kept is measured with the profile's own values: --keep takes no --set")
     names = [lesson.name for lesson in chosen]
-    about = {key: value for key, value in provenance().items() if key != "date"} | {"profile": profile}
+    about = {key: value for key, value in measured_by().items() if key != "date"} | {"profile": profile}
     runs = {}
     for seed in range(seeds):
         print(f"\nseed {seed}, {seed + 1} of {seeds}")

@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = open_room(
         "eyes": ("FactTable", "reading_loss", "what_tokens_should_say"),
         "initialization": ("compare_content_from_the_start", "numbers_as_waves"),
         "pretrain": ("Stage", "answer_loss", "read_answers", "see", "train_stage"),
-        "provenance": ("processor_name", "provenance"),
+        "provenance": ("measured_by", "processor_name"),
         "questions": ("Words", "ask"),
         "rendering": ("CHUNK", "Drawn", "draw_invented", "invented_chunk"),
         "skills": ("charts_to_describe", "measure_skills"),

@@ -28,7 +28,7 @@ from helpers.tiny.card import keep_made, read_made
 from helpers.tiny.comparisons import compared_right
 from helpers.tiny.eyes import FactTable, reading_loss, what_tokens_should_say
 from helpers.tiny.initialization import compare_content_from_the_start, numbers_as_waves
-from helpers.tiny.provenance import provenance
+from helpers.tiny.provenance import measured_by
 from helpers.tiny.rendering import draw_invented
 from helpers.tiny.skills import measure_skills
 
@@ -168,7 +168,7 @@ def pretrain(target: Path, folder: Path, workers: int, seed: int = 0) -> None:
     written from both.
     """
     began = time.monotonic()
-    made = {"seed": seed, "charts": CHARTS, **provenance()}
+    made = {"seed": seed, "charts": CHARTS, **measured_by()}
     model, processor, facts, maker = _from_nothing(folder, workers, seed)
     log = []
     for number, stage in enumerate(STAGES, start=1):

@@ -11,7 +11,7 @@ from helpers.models import detect
 from helpers.paths import ROOT
 
 
-def provenance() -> dict[str, str]:
+def measured_by() -> dict[str, str]:
     """``commit`` (with ``+`` where files have changed since, "unknown" outside a repository), ``date`` and ``machine``."""
     named, changed = (
         subprocess.run(["git", *words], cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace")

@@ -28,7 +28,7 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.setattr(seeds, "run", run)
     monkeypatch.setattr(seeds, "resolve", lambda path: tmp_path / path)
     monkeypatch.setattr(seeds, "MEASURED", tmp_path / "measured")
-    monkeypatch.setattr(seeds, "provenance", lambda: {"commit": "abc", "date": "today", "machine": "a laptop"})
+    monkeypatch.setattr(seeds, "measured_by", lambda: {"commit": "abc", "date": "today", "machine": "a laptop"})
     done_and_failing = done, failing
     return done_and_failing
 
@@ -66,7 +66,7 @@ def test_an_interrupted_command_goes_on_with_the_seeds_that_it_lacks(runs):
 @pytest.mark.parametrize("commit", ["def", "abc+"])
 def test_another_state_of_the_course_is_measured_anew(runs, monkeypatch, commit):
     measure_seeds(["04"], 1)
-    monkeypatch.setattr(seeds, "provenance", lambda: {"commit": commit, "date": "today", "machine": "a laptop"})
+    monkeypatch.setattr(seeds, "measured_by", lambda: {"commit": commit, "date": "today", "machine": "a laptop"})
     measure_seeds(["04"], 1)
     assert runs[0] == [0, 0]
 
