@@ -4,16 +4,20 @@ import pytest
 import torch
 
 from helpers.data import load_chartqa
-from helpers.memory import PRECISIONS, estimate_generation_memory, profile_peak, weight_bytes
+from helpers.memory import PRECISIONS, estimate_generation_memory, estimate_scoring_memory, profile_peak, weight_bytes
 from helpers.models import SHORT_ANSWER, chat, load_model
 
 TARGET = 0.03
 
 
-def measure_and_estimate(processor, batch_size, new_tokens):
+def prompts(processor, batch_size):
     row = load_chartqa("embedded", "train", 1)[0]
     text = processor.apply_chat_template(chat(row["query"], SHORT_ANSWER), add_generation_prompt=True)
-    batch = dict(processor(text=[text] * batch_size, images=[[row["image"]]] * batch_size, return_tensors="pt"))
+    return dict(processor(text=[text] * batch_size, images=[[row["image"]]] * batch_size, return_tensors="pt"))
+
+
+def measure_and_estimate(processor, batch_size, new_tokens):
+    batch = prompts(processor, batch_size)
     model = load_model("embedded").eval()
 
     def work():
@@ -30,6 +34,32 @@ def measure_and_estimate(processor, batch_size, new_tokens):
 @pytest.mark.parametrize(("batch_size", "new_tokens"), [(1, 1), (1, 16), (16, 8), (32, 100)])
 def test_the_peak_is_the_measured_one(processor, batch_size, new_tokens):
     measured, estimate = measure_and_estimate(processor, batch_size, new_tokens)
+    print(f"measured {measured / 1e6:.3f} MB, dry run {estimate.total / 1e6:.3f} MB: {estimate.total / measured - 1:+.3%}")
+    assert abs(estimate.total / measured - 1) < TARGET
+
+
+@pytest.mark.parametrize("new_tokens", [1, 2, 700])
+def test_a_processors_own_batch_has_the_peak_of_one_that_is_made_up(processor, new_tokens):
+    batch = prompts(processor, 4)
+    tokens = batch["input_ids"].shape[1] - int((batch["input_ids"][0] == processor.image_token_id).sum())
+    made_up = estimate_generation_memory("embedded", batch_size=4, text_tokens=tokens, new_tokens=new_tokens)
+    own = estimate_generation_memory("embedded", batch=batch, new_tokens=new_tokens)
+    assert own.total == pytest.approx(made_up.total, rel=0.005)
+
+
+@pytest.mark.parametrize("batch_size", [1, 16])
+def test_the_peak_of_a_validation_loss_is_the_measured_one(processor, batch_size):
+    batch = prompts(processor, batch_size)
+    batch["labels"] = batch["input_ids"].clone()
+    model = load_model("embedded").eval()
+
+    @torch.no_grad()
+    def work():
+        model(**batch, use_cache=False)
+
+    work()  # what is made once
+    measured = profile_peak(work, [*model.parameters(), *model.buffers(), *batch.values()])
+    estimate = estimate_scoring_memory("embedded", batch, precision="float32")
     print(f"measured {measured / 1e6:.3f} MB, dry run {estimate.total / 1e6:.3f} MB: {estimate.total / measured - 1:+.3%}")
     assert abs(estimate.total / measured - 1) < TARGET
 
