@@ -7,7 +7,7 @@ import torch
 from peft import LoraConfig
 from transformers import AutoProcessor
 
-from helpers.course.gpu_model import processor_like
+from helpers.course import gpu_model
 from helpers.data import load_chartqa, load_preferences
 from helpers.lora import text_layers
 from helpers.memory import (
@@ -177,7 +177,7 @@ def test_the_largest_stands_for_all(processor):
     found = processor.batch_decode(largest_example(rows, processor)["input_ids"])[0]
     assert any(row["query"] in found for row in rows.select_columns("query") if len(row["query"]) == longest)
     wide = [{"image": row["image"].resize((40 * (at + 1), 40)), "query": "?"} for at, row in enumerate(rows.select(range(3)))]
-    cutting = processor_like("SmolVLM2-2.2B")
+    cutting = gpu_model.processor_like("SmolVLM2-2.2B")
     tiles = [one_example(row, cutting)["pixel_values"].shape[1] for row in wide]
     assert tiles[0] > tiles[2], "a square is cut into more tiles than a strip"
     assert largest_example(load_preferences("embedded", "train", 8), processor)["input_ids"].shape[0] == 1
@@ -205,7 +205,7 @@ def test_on_the_card_whose_peaks_were_measured(shared, rows, monkeypatch):
     steps = json.loads((shared / "published" / "gpu_h200.json").read_text())["steps"]
     for row in steps:
         assert room_for_tensors(card(row["reserved_gb"] + 1)) <= 1e9 * row["measured_gb"], row["name"]
-    processor, config = processor_like("SmolVLM2-2.2B"), load_config("SmolVLM2-2.2B")
+    processor, config = gpu_model.processor_like("SmolVLM2-2.2B"), load_config("SmolVLM2-2.2B")
     config.image_token_id = processor.image_token_id
     chart = one_example({**rows[0], "image": rows[0]["image"].resize((850, 600))}, processor)
     assert chart["pixel_values"].shape[1] == steps[0]["tiles"]

@@ -72,6 +72,12 @@ def test_the_weights_are_those_that_are_loaded(precision):
     assert (estimate.gradients, estimate.optimizer, estimate.adapters) == (0, 0, 0)
 
 
+def test_four_bits_of_a_released_model_are_counted_on_any_cpu():
+    """On a CPU with bfloat16 units bitsandbytes packs 4-bit weights anew, and refused the tower's layers of 4,304 outputs."""
+    estimate = estimate_generation_memory("SmolVLM2-2.2B", precision="nf4-double-quant", new_tokens=1)
+    assert estimate.weights == weight_bytes("SmolVLM2-2.2B", "nf4-double-quant").total
+
+
 def test_longer_answers_take_more_once_the_cache_makes_the_peak():
     short, long, longer = (
         estimate_generation_memory("embedded", batch_size=8, new_tokens=new).activations for new in (1, 1500, 3000)
