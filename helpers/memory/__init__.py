@@ -2,7 +2,7 @@
 
 Quantized bytes of the weights, exactly, tensor by tensor (LLM.int8(), arXiv:2208.07339; NF4, arXiv:2305.14314); a dry run
 of a training step, or of answering, on tensors without numbers; the peak of what really ran, and torch's own profiler to
-check it against; and which training fits which GPU.
+check it against; which training fits which GPU; and what ``auto`` comes to on this machine.
 """
 
 from helpers import open_room

@@ -43,7 +43,8 @@ def choose_batch(
     learns from, by default one batch; the batch size times the accumulation is exactly that. ``checkpointing``: ``"auto"`` is
     on only if nothing fits without it. ``rows``, ``processor``: the largest of the rows (:func:`largest_example`) stands for
     all; a larger one in a later batch may not fit. ``config``, ``lora``, ``frozen_vision``: of the dry run. ``precision``,
-    ``quantization``: as :func:`helpers.models.load_model` takes them. ``models``: that are in memory, the trained one included.
+    ``quantization``: as :func:`helpers.models.load_model` takes them; beside quantized weights 16 bits are assumed. ``models``:
+    that are in memory, the trained one included.
 
     NoRoomError if not even the smallest batch fits; ValueError if ``batch_size`` is ``"auto"`` and ``examples`` isn't given.
     """
