@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = open_room(
     __name__,
     {
         "colab": ("prepare",),
-        "profiles": ("NAMES", "fill_parameters", "load_profile", "pick_profile"),
+        "profiles": ("NAMES", "examples_a_step", "fill_parameters", "load_profile", "pick_profile"),
         "notebooks": ("Lesson", "UsageError", "check_parameters", "find_lessons", "select_lessons"),
         "parameters": ("check_value", "kinds", "read_value", "typed"),
         "kernel": ("CallersKernel",),

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from helpers.course.gpu_peaks import SETTINGS, lesson_lora, measure_steps
 from helpers.course.gpu_speed import Plan, measure_speed, measure_trl
 from helpers.course.jobs import checked_out
 from helpers.course.notebooks import UsageError
-from helpers.course.profiles import load_profile
+from helpers.course.profiles import examples_a_step, load_profile
 from helpers.data import load_chartqa
 from helpers.lora import count_parameters
 from helpers.memory import free_memory
@@ -74,16 +74,21 @@ def examine_gpu(
     free_memory()
     processor = load_processor(model)
     train = partial(load_chartqa, data, "train")
-    plan = Plan.of_profile(load_profile("gpu"), model, precision, hardware.device, steps)
-    speeds = load_chartqa(data, "train", plan.steps * plan.examples, seed=0)
+    values = load_profile("gpu")
+    speeds = train(steps * examples_a_step("gpu", values["BATCH_SIZE"], values["GRADIENT_ACCUMULATION"]), seed=0)
+
+    @cache
+    def plan() -> Plan:  # by dry runs, if nothing is kept
+        return Plan.of_profile(values, model, processor, speeds, precision, hardware, steps)
+
     stages: dict[str, Callable[[], dict]] = {}
     for setting in settings:
         stages[f"steps: {setting.name}"] = partial(
             measure_steps, model, processor, train(1, seed=0)[0], setting, precision, hardware
         )
     if any(profile == "gpu" for profile, _ in lessons):
-        stages["speed: lesson 04 and the card"] = partial(measure_speed, plan, processor, speeds, folder / "speed")
-        stages["speed: trl sft"] = lambda: {"trl": measure_trl(plan, speeds, folder / "speed")}
+        stages["speed: lesson 04 and the card"] = lambda: measure_speed(plan(), processor, speeds, folder / "speed")
+        stages["speed: trl sft"] = lambda: {"trl": measure_trl(plan(), speeds, folder / "speed")}
     for profile, lesson in lessons:
         stages[f"lesson: {lesson.name} of {profile}"] = lambda profile=profile, lesson=lesson: run_on_gpu(
             profile, lesson, settings_of(profile, lesson, model, data), folder / "runs", deadline - time.monotonic()

@@ -9,10 +9,17 @@ from torch import nn
 from transformers import BatchFeature
 
 from helpers.lora import text_layers
-from helpers.memory import estimate_training_memory, free_memory, measure_peak_memory
-from helpers.models import SHORT_ANSWER, Hardware, chat, load_model, vision_tower
+from helpers.memory import (
+    estimate_training_memory,
+    free_memory,
+    measure_peak_memory,
+    one_example,
+    repeated,
+    room_for_tensors,
+    stored_as,
+)
+from helpers.models import Hardware, load_model, vision_tower
 
-_ROOM = 0.85  # of the card's memory: the allocator reserves 5 to 20 % above what tensors take
 STEPS = 4  # the first makes the optimizer's state and warms up: it isn't counted
 
 
@@ -34,7 +41,6 @@ SETTINGS = (
     Setting("LoRA in 8 bits, checkpointing", 1, True, quantization="8bit"),
     Setting("LoRA in 4 bits, checkpointing", 1, True, quantization="4bit"),
 )
-_WEIGHTS = {"8bit": "int8", "4bit": "nf4-double-quant"}  # what load_model makes, in helpers.memory's words
 
 
 def lesson_lora(model: str, rank: int = 8) -> LoraConfig:
@@ -50,10 +56,7 @@ def without_gradient(model: nn.Module) -> None:
 
 def one_batch(processor, row: dict, size: int) -> BatchFeature:
     """A chart question and its answer, ``size`` times, with every token trained on: no padding, so that the bytes are exact."""
-    turn = {"role": "assistant", "content": [{"type": "text", "text": row["label"][0]}]}
-    text = processor.apply_chat_template([*chat(row["query"], SHORT_ANSWER), turn])
-    pictures = [[row["image"]]] * size
-    batch = processor(text=[text] * size, images=pictures, return_tensors="pt", add_special_tokens=False)
+    batch = repeated(one_example(row, processor), size)
     return BatchFeature({**batch, "labels": batch["input_ids"].clone()})
 
 
@@ -62,7 +65,7 @@ def dry_run_gb(model: str, setting: Setting, precision: str, batch: BatchFeature
     step = estimate_training_memory(
         model,
         lora=lesson_lora(model),
-        precision=_WEIGHTS.get(setting.quantization, precision),
+        precision=stored_as(precision, setting.quantization),
         batch=batch,
         activation_checkpointing=setting.checkpointing,
         frozen_vision=setting.frozen_vision,
@@ -85,7 +88,7 @@ def measure_steps(model: str, processor, row: dict, setting: Setting, precision:
     dry = dry_run_gb(model, setting, precision, batch)
     sizes = {"tokens": batch["input_ids"].shape[1], "tiles": batch["pixel_values"].shape[1], "dry_run_gb": dry}
     measured = asdict(setting) | sizes
-    if dry > _ROOM * hardware.memory_bytes / 1e9:
+    if 1e9 * dry > room_for_tensors(hardware):
         return measured
     batch = batch.to(hardware.device, dtype=getattr(torch, precision))
     taken = _real_steps(load_model(model, precision, setting.quantization, hardware.device), model, setting, batch)

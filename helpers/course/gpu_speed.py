@@ -18,9 +18,10 @@ from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from helpers.course.gpu_peaks import lesson_lora, without_gradient
+from helpers.course.profiles import examples_a_step
 from helpers.data import open_picture
-from helpers.memory import free_memory, measure_peak_memory
-from helpers.models import SHORT_ANSWER, choose_workers, load_model
+from helpers.memory import choose_batch, free_memory, measure_peak_memory
+from helpers.models import SHORT_ANSWER, Hardware, choose_workers, load_model
 from helpers.training import command_settings, run_command, save_conversations, write_settings
 
 
@@ -33,20 +34,28 @@ class Plan:
     device: str
     values: dict
     batch: int
+    accumulation: int
     checkpointing: bool
     workers: int
     steps: int
 
     @classmethod
-    def of_profile(cls, values: dict, model: str, precision: str, device: str, steps: int) -> "Plan":
-        """What lesson 04 makes of a profile's ``values`` on this machine."""
-        checkpointing, (workers, _) = values["ACTIVATION_CHECKPOINTING"], choose_workers(values["N_WORKERS"], device)
-        return cls(model, precision, device, values, values["BATCH_SIZE"], checkpointing, workers, steps)
+    def of_profile(
+        cls, values: dict, model: str, processor, rows: Dataset, precision: str, hardware: Hardware, steps: int
+    ) -> "Plan":
+        """What lesson 04 makes of a profile's ``values`` on this machine. ``rows``: of :func:`helpers.data.load_chartqa`."""
+        batch, accumulation, checkpointing, _ = choose_batch(
+            model, processor, rows, hardware, precision, batch_size=values["BATCH_SIZE"],
+            examples=examples_a_step(values["PROFILE"], values["BATCH_SIZE"], values["GRADIENT_ACCUMULATION"]),
+            checkpointing=values["ACTIVATION_CHECKPOINTING"], lora=lesson_lora(model, values["LORA_RANK"]), frozen_vision=True,
+        )  # fmt: skip
+        workers, _ = choose_workers(values["N_WORKERS"], hardware.device)
+        return cls(model, precision, hardware.device, values, batch, accumulation, checkpointing, workers, steps)
 
     @property
     def examples(self) -> int:
         """In one optimizer step."""
-        return self.batch * self.values["GRADIENT_ACCUMULATION"]
+        return self.batch * self.accumulation
 
 
 def to_conversations(rows: dict) -> dict:
@@ -94,7 +103,7 @@ def measure_speed(plan: Plan, processor, rows: Dataset, folder: Path) -> dict:
     times, values = StepTimes(), plan.values
     config = SFTConfig(
         output_dir=str(folder / "lesson"), max_steps=plan.steps, per_device_train_batch_size=plan.batch,
-        gradient_accumulation_steps=values["GRADIENT_ACCUMULATION"], activation_checkpointing=plan.checkpointing,
+        gradient_accumulation_steps=plan.accumulation, activation_checkpointing=plan.checkpointing,
         learning_rate=values["LEARNING_RATE"], lr_scheduler_type="cosine", warmup_steps=0.1, max_grad_norm=1.0,
         bf16=plan.precision == "bfloat16", fp16=plan.precision == "float16", use_cpu=plan.device == "cpu", max_length=None,
         remove_unused_columns=False, dataloader_num_workers=plan.workers, dataloader_persistent_workers=plan.workers > 0,
@@ -112,7 +121,7 @@ def measure_speed(plan: Plan, processor, rows: Dataset, folder: Path) -> dict:
     figures = {
         "lesson": plan.examples * len(times.seconds) / sum(times.seconds),
         "lesson_with_start": _of_log(trainer.state.log_history),
-        "card_alone": plan.examples / _step_alone(trainer, values["GRADIENT_ACCUMULATION"]),
+        "card_alone": plan.examples / _step_alone(trainer, plan.accumulation),
         "data_wait_share": times.wait_share,
         "lesson_peak_gb": memory.peak_bytes / 1e9,
     }
@@ -149,7 +158,7 @@ def measure_trl(plan: Plan, rows: Dataset, folder: Path) -> float:
     save_conversations(rows, folder / "data" / "train.parquet")
     config = SFTConfig(
         output_dir=str(folder / "trl"), max_steps=plan.steps, per_device_train_batch_size=plan.batch,
-        gradient_accumulation_steps=plan.values["GRADIENT_ACCUMULATION"], max_length=None, bf16=plan.precision == "bfloat16",
+        gradient_accumulation_steps=plan.accumulation, max_length=None, bf16=plan.precision == "bfloat16",
         fp16=plan.precision == "float16", use_cpu=plan.device == "cpu",
     )  # fmt: skip
     lora = lesson_lora(plan.model, plan.values["LORA_RANK"])

@@ -9,8 +9,11 @@ import json
 from dataclasses import dataclass
 from functools import cache
 
+from helpers.memory import room_for_tensors, stored_as, weight_bytes
+from helpers.models import Hardware
 from helpers.paths import NOTEBOOKS
 
+_MODEL = "SmolVLM2-2.2B"
 MEASURED = NOTEBOOKS / "measured" / "gpu_h200.json"
 
 
@@ -49,22 +52,37 @@ def example_seconds(*, checkpointing: bool, frozen_vision: bool = True, quantiza
 
 
 def _step(batch: int, checkpointing: bool, frozen_vision: bool, quantization: str) -> float:
+    return _measured(batch, checkpointing, frozen_vision, quantization)["step_seconds"]
+
+
+def _measured(batch: int, checkpointing: bool, frozen_vision: bool, quantization: str) -> dict:
     wanted = {
         "batch": batch, "checkpointing": checkpointing, "frozen_vision": frozen_vision, "quantization": quantization,
         "lora": True, "precision": "bfloat16",
     }  # fmt: skip
-    return next(row["step_seconds"] for row in measured_steps() if wanted.items() <= row.items())
+    return next(row for row in measured_steps() if wanted.items() <= row.items())
 
 
-def training_minutes(card: str, profile: dict, lesson: str, *, checkpointing: bool = True) -> float:
+def needs_checkpointing(card: str, profile: dict, lesson: str) -> bool:
+    """What ``ACTIVATION_CHECKPOINTING: auto`` comes to in lesson "04" or "05" on one of ``CARDS``.
+
+    From the peak that was measured without it at a batch of 4: what isn't weights is taken to be four sequences', and a pair of
+    lesson 05 to be two.
+    """
+    without = _measured(4, False, False, "none")
+    stored = {kind: weight_bytes(_MODEL, stored_as("bfloat16", kind)).total for kind in ("none", profile["QUANTIZATION"])}
+    sequence = (1e9 * without["peak_gb"] - stored["none"]) / without["batch"]
+    sequences = 2 * profile["DPO_BATCH_SIZE"] if lesson == "05" else profile["BATCH_SIZE"]
+    memory = Hardware("cuda", card, int(1e9 * CARDS[card].memory_gb), native_bf16=card != "T4")
+    return stored[profile["QUANTIZATION"]] + sequences * sequence > room_for_tensors(memory)
+
+
+def training_minutes(card: str, profile: dict, lesson: str) -> float:
     """The training of lesson "04" or "05" with a profile's parameters on one of ``CARDS``, evaluation left out.
 
-    A pair of lesson 05 is two examples, and a forward pass of the reference for each. ValueError where a batch of 4 doesn't fit
-    the card without checkpointing, by the bytes that the allocator reserved for it.
+    A pair of lesson 05 is two examples, and a forward pass of the reference for each. With checkpointing where it is needed.
     """
-    needed = next(row["reserved_gb"] for row in measured_steps() if row["lora"] and not row["checkpointing"])
-    if not checkpointing and needed > CARDS[card].memory_gb:
-        raise ValueError(f"without checkpointing a batch of 4 took {needed:.0f} GB; {card} has {CARDS[card].memory_gb}")
+    checkpointing = needs_checkpointing(card, profile, lesson)
     seconds = example_seconds(checkpointing=checkpointing, quantization=profile["QUANTIZATION"])
     if lesson == "05":
         step = _FORWARD + _BACKWARD + (_REPEATED if checkpointing else 0)

@@ -92,6 +92,8 @@ def _choices(kind: str) -> list[str]:
 
 
 def _in_words(kind: str) -> str:
+    if kind == "auto or bool":
+        return "auto, True or False"
     if kind.startswith(_AUTO_OR):
         return "auto or " + _in_words(kind.removeprefix("auto or "))
     if kind.startswith("whole"):

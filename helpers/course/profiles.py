@@ -29,6 +29,15 @@ def pick_profile(name: str) -> tuple[str, str]:
     return name, "as asked"
 
 
+def examples_a_step(profile: str, batch_size: int | str, accumulation: int) -> int:
+    """How many examples an optimizer step learns from: the two multiplied, or where ``batch_size`` is "auto" what the profile's
+    own two come to, so that the same is learnt however many fit in memory at once."""
+    if batch_size == "auto":
+        values = load_profile(profile)
+        batch_size, accumulation = values["BATCH_SIZE"], values["GRADIENT_ACCUMULATION"]
+    return batch_size * accumulation
+
+
 def fill_parameters(given: dict) -> dict:
     """The values for those of a notebook's parameters that are still None, from the profile that ``given["PROFILE"]`` names.
 

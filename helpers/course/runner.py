@@ -151,7 +151,11 @@ _ADVICE = (
     (r"^KernelStartError", "mend what the kernel itself says above; what is installed: python -m helpers doctor"),
     (r"^HubError", "do what the message says, then this command again"),
     (r"CellTimeoutError|timed out", "a cell ran too long: fewer steps (--set MAX_STEPS=50) or --profile tiny"),
-    (r"out of memory|OutOfMemoryError|can't allocate memory", "memory ran out: --set BATCH_SIZE=1 --set QUANTIZATION=4bit"),
+    (r"^NoRoomError", "do what the message says, then this command again"),
+    (
+        r"out of memory|OutOfMemoryError|can't allocate memory",
+        "memory ran out: --set BATCH_SIZE=1 --set ACTIVATION_CHECKPOINTING=True --set QUANTIZATION=4bit",
+    ),
     (r"DeadKernelError|Kernel died", "the kernel died, most often for lack of memory: --set BATCH_SIZE=4"),
     (r"the disk is full|No space left", "make room on that disk, then this command again"),
     (r"BadRowError", "mend or remove the row that is named, or load with on_error='skip'"),

@@ -123,16 +123,14 @@ def _steps(
                 batch = with_fake_floats(sizes, rest, fakes)
             else:
                 batch = make_batch(model, rest, *sizes, text_tokens)
-            for tensor in batch.values():
-                if isinstance(tensor, torch.Tensor):  # counted so far only if it was made here
-                    live.count(tensor)
+            live.count_batch(batch)
             live.restart_peak()
             model(**batch, use_cache=False).loss.backward()  # as the trainers do: the outputs, with the logits, are let go of
             _forget_unused(update, trained, live)
             update.step()
             steps.append(MemoryBreakdown(**{part: live.at_peak.get(part, 0) for part in _PARTS}, by_component=by_component))
             update.zero_grad()
-            del batch, tensor
+            del batch
     return steps
 
 

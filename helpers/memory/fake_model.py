@@ -97,6 +97,7 @@ def _fake(module: nn.Module, parameter: nn.Parameter, rest: torch.dtype) -> tupl
         fake = nn.Parameter(packed, requires_grad=False)
         fake.__class__ = Params4bit
         fake.quant_state = module.quant_state = state
+        module.support_avx512bf16_for_cpu = False  # some CPUs' own packing; here the CPU stands for any device
         scales = [state.offset, state.state2.absmax, state.state2.code] if state.nested else []
         return fake, [packed, state.absmax, state.code, *scales]
     rows = torch.empty(parameter.shape[0], dtype=torch.float32)

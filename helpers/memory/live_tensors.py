@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections import Counter
+from collections.abc import Mapping
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -49,6 +50,12 @@ class LiveTensors(TorchDispatchMode):
         for thing in gc.get_objects():
             if issubclass(type(thing), torch.Tensor):  # isinstance would wake up lazily imported modules
                 self.count(thing, "existing")
+
+    def count_batch(self, batch: Mapping) -> None:
+        """Count the tensors of a batch that was made elsewhere."""
+        for value in batch.values():
+            if isinstance(value, torch.Tensor):
+                self.count(value)
 
     def restart_peak(self) -> None:
         """Forget the peak so far; what is alive now is the new one."""

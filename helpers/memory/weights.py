@@ -70,6 +70,11 @@ def weight_bytes(config, precision: str, *, rest: str = "bfloat16") -> MemoryBre
     return MemoryBreakdown(weights=sum(sizes.values()), by_component=sizes)
 
 
+def stored_as(precision: str, quantization: str) -> str:
+    """How :func:`helpers.models.load_model` stores weights that it is given these two for, in the words of ``PRECISIONS``."""
+    return {"none": precision, "8bit": "int8", "4bit": "nf4-double-quant"}[quantization]
+
+
 def check_precision(precision: str, rest: str = "bfloat16") -> torch.dtype:
     """The type of what isn't quantized; ValueError if there is no such precision."""
     if precision not in PRECISIONS:

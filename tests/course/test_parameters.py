@@ -37,7 +37,10 @@ def test_the_lessons_own_values_are_of_their_kinds():
         ("SEED", "0", 0),
         ("LEARNING_RATE", "1e-4", 1e-4),
         ("LEARNING_RATE", "1", 1),
+        ("BATCH_SIZE", "auto", "auto"),
+        ("EVAL_BATCH_SIZE", "auto", "auto"),
         ("ACTIVATION_CHECKPOINTING", "False", False),
+        ("ACTIVATION_CHECKPOINTING", "auto", "auto"),
         ("DATASET", "2024", "2024"),
         ("DATASET", "007", "007"),
         ("QUESTION", "True", "True"),
@@ -63,9 +66,10 @@ def test_papermill_may_have_read_a_text_as_a_number():
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("ACTIVATION_CHECKPOINTING", "false", "it is True or False. Did you mean False?"),
+        ("ACTIVATION_CHECKPOINTING", "false", "it is auto, True or False. Did you mean False?"),
         ("ACTIVATION_CHECKPOINTING", "1", "Did you mean True?"),
-        ("ACTIVATION_CHECKPOINTING", "maybe", "it is True or False."),
+        ("ACTIVATION_CHECKPOINTING", "Auto", "Did you mean 'auto'?"),
+        ("ACTIVATION_CHECKPOINTING", "maybe", "it is auto, True or False."),
         ("BATCH_SIZE", "0", "a whole number from 1."),
         ("BATCH_SIZE", "-1", "a whole number from 1."),
         ("BATCH_SIZE", "2.5", "a whole number from 1."),
@@ -93,6 +97,9 @@ def test_the_command_refuses_before_anything_runs(tmp_path, capsys):
     out = tmp_path / "out"
     words = ["run", "04", "--profile", "tiny", "--out", str(out)]
     assert main([*words, "--set", "ACTIVATION_CHECKPOINTING=false"]) == 2
-    assert capsys.readouterr().err == "error: ACTIVATION_CHECKPOINTING is 'false'; it is True or False. Did you mean False?\n"
+    assert (
+        capsys.readouterr().err
+        == "error: ACTIVATION_CHECKPOINTING is 'false'; it is auto, True or False. Did you mean False?\n"
+    )
     assert main([*words, "--set", "PROFILE=None"]) == 2
     assert not out.exists()

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from helpers.course import NAMES, check_value, fill_parameters, find_lessons, kinds, load_profile, pick_profile
+from helpers.course import NAMES, check_value, examples_a_step, fill_parameters, find_lessons, kinds, load_profile, pick_profile
 from helpers.paths import PROFILES
 
 
@@ -41,8 +41,24 @@ def test_filling_keeps_what_is_given(capsys):
 
 def test_filling_checks_what_was_given_under_bare_papermill_too():
     assert fill_parameters({"PROFILE": "tiny", "DATASET": 2024})["DATASET"] == "2024"
-    with pytest.raises(ValueError, match=r"ACTIVATION_CHECKPOINTING is 'false'; it is True or False. Did you mean False\?"):
+    with pytest.raises(ValueError, match=r"CHECKPOINTING is 'false'; it is auto, True or False. Did you mean False\?"):
         fill_parameters({"PROFILE": "tiny", "ACTIVATION_CHECKPOINTING": "false"})
+
+
+@pytest.mark.parametrize(("name", "examples"), [("tiny", 16), ("t4", 16), ("gpu", 16)])
+def test_a_step_learns_from_the_profiles_examples_however_many_fit_at_once(name, examples):
+    values = load_profile(name)
+    assert examples_a_step(name, values["BATCH_SIZE"], values["GRADIENT_ACCUMULATION"]) == examples
+    assert examples_a_step(name, "auto", 1) == examples
+    assert examples_a_step(name, 3, 2) == 6
+
+
+def test_checkpointing_and_questions_at_once_are_chosen_on_a_gpu_and_stay_as_they_are_in_tiny():
+    for name in ("t4", "gpu"):
+        values = load_profile(name)
+        assert (values["ACTIVATION_CHECKPOINTING"], values["EVAL_BATCH_SIZE"]) == ("auto", "auto")
+    tiny = load_profile("tiny")
+    assert (tiny["ACTIVATION_CHECKPOINTING"], tiny["BATCH_SIZE"], tiny["EVAL_BATCH_SIZE"]) == (False, 16, 64)
 
 
 def test_an_unknown_profile_is_an_error():

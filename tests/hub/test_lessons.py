@@ -72,7 +72,10 @@ def test_the_lessons_of_a_gpu_profile_run_on_the_cpu(hub, cache, tmp_path, profi
 
 
 def test_with_all_in_the_cache_no_network_is_needed_and_float16_is_owned_up_to(hub, cache, tmp_path):
-    """After the tests above. On a CPU float16 silently trains in float32: the results say which it was."""
+    """After the tests above. On a CPU float16 silently trains in float32: the results say which it was. And as many examples
+    at once as fit: of so small a model, all 16 of a step."""
     hub.stop()
-    results = run(hub, cache, "t4", tmp_path, PRECISION="float16")
+    results = run(hub, cache, "t4", tmp_path, PRECISION="float16", BATCH_SIZE="auto")
     assert results["environment"]["precision_tested"] == "float32"
+    state = next((tmp_path / "04_sft_chartqa" / "checkpoints").glob("checkpoint-*/trainer_state.json"))
+    assert json.loads(state.read_text())["train_batch_size"] == 16
