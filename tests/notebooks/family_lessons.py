@@ -23,8 +23,8 @@ HEAD = """# Model families that the lessons were run on
 
 Each row is a tiny model of that family with *random* weights (`tests/models/families.py`: its own classes, processor and chat
 template, two layers in tower and text model), taken through the lessons by the runner with the small values of the lessons' own
-tests, in float32. It shows that the code serves the family, not how well a released model learns. A number is the lesson's seconds on
-one CPU core, with other work beside it: an upper bound.
+tests, in float32. It shows that the code serves the family, not how well a released model learns. A number is the lesson's
+seconds on one CPU core, with other work beside it: an upper bound.
 
 """
 
