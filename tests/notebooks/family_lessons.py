@@ -30,6 +30,9 @@ seconds on one CPU core, with other work beside it: an upper bound.
 
 # What the installed libraries can't do.
 CANNOT = {
+    ("llava_onevision", "08_grpo_rewards"): (
+        "TRL's GRPO trainer passes all that the processor returns to its loss, which doesn't know `batch_num_images`."
+    ),
     ("pixtral", "08_grpo_rewards"): (
         "TRL's GRPO trainer asks the processor for the prompts' tokens without padding, and Pixtral's makes tensors of\n"
         "  them by default: it stops where two pictures of a batch have different sizes."
