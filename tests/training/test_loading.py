@@ -47,7 +47,7 @@ def trained(folder, workers: int, steps: int, batch: int) -> tuple[float, list[f
         save_strategy="no", report_to="none", seed=0, data_seed=0,
     )  # fmt: skip
     wait = names["DataWait"]()
-    rows = load_chartqa("embedded", "train", 8 * batch, seed=0).with_transform(slowly)
+    rows = load_chartqa("embedded", "train", steps * batch, seed=0).with_transform(slowly)  # an epoch, as lesson 04 trains two
     lora = LoraConfig(r=4, target_modules=text_layers("embedded"), task_type="CAUSAL_LM")
     trainer = SFTTrainer(
         load_model("embedded"), args=config, train_dataset=rows, processing_class=load_processor("embedded"),
