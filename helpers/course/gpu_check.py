@@ -17,14 +17,13 @@ from helpers.course.gpu_lessons import bound, chosen_lessons, lesson_bounds, run
 from helpers.course.gpu_model import random_model
 from helpers.course.gpu_peaks import SETTINGS, lesson_lora, measure_steps
 from helpers.course.gpu_speed import Plan, measure_speed, measure_trl
-from helpers.course.jobs import checked_out
-from helpers.course.notebooks import UsageError
 from helpers.course.profiles import examples_a_step, load_profile
 from helpers.data import load_chartqa
 from helpers.lora import count_parameters
 from helpers.memory import free_memory
 from helpers.models import Hardware, choose_precision, choose_profile, detect, load_processor
 from helpers.paths import CACHE, NOTEBOOKS
+from helpers.tiny import measured_by
 
 MEASURED = NOTEBOOKS / "measured" / "gpu.json"
 PROFILES = {"gpu": ("gpu", "t4", "tiny"), "t4": ("t4", "tiny"), "tiny": ("tiny",)}  # what a card of that profile can run
@@ -67,7 +66,7 @@ def examine_gpu(
     folder.mkdir(parents=True, exist_ok=True)
     precision = choose_precision("auto", hardware)[0]
     made_on = {"card": hardware.name, "memory_gb": hardware.memory_bytes / 1e9, "precision": precision, "data": data}
-    made_on |= {"model": f"{architecture}, random weights", "commit": _commit()}
+    made_on |= {"model": f"{architecture}, random weights", "commit": measured_by()["commit"]}
     made_on |= {"versions": {name: version(name) for name in _PACKAGES}}
     kept = Kept(folder / "kept.json", made_on)
     model = str(random_model(architecture, folder / architecture, hardware.device, precision))
@@ -96,13 +95,6 @@ def examine_gpu(
     left = kept.run(stages, deadline)
     report = made_on | {"date": datetime.now(UTC).date().isoformat(), "stages": kept.figures, "left": left}
     return report | {"bounds": bounds(report, count_parameters(model, lesson_lora(model)).trainable)}
-
-
-def _commit() -> str:
-    try:
-        return checked_out()
-    except (UsageError, OSError):  # a copy without its history, or a machine without git
-        return "unknown"
 
 
 class Kept:

@@ -1,12 +1,7 @@
 """The README's figures and times, taken from a run and kept in ``notebooks/measured/results.json``: nobody types them."""
 
 import json
-import os
-import platform
 import re
-import subprocess
-from datetime import UTC, datetime
-from pathlib import Path
 
 from helpers.course.environment import VENV
 from helpers.course.marks import with_block
@@ -14,6 +9,7 @@ from helpers.course.outputs import spell
 from helpers.course.results import read_results
 from helpers.course.times import lesson_seconds, read_measured
 from helpers.paths import MEASURED, ROOT, resolve
+from helpers.tiny import measured_by
 
 README = ROOT / "README.md"
 
@@ -46,9 +42,8 @@ def keep_measured(run: str) -> dict:
     if not seconds:
         raise FileNotFoundError(f"{folder} holds no executed lesson: run `make course` first")
     results = read_results(folder / "results.json")
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     kept = {
-        "commit": commit, "date": datetime.now(UTC).date().isoformat(), "machine": _machine(),
+        **measured_by(),
         "seconds": {name: round(time, 1) for name, time in seconds.items()}, "setup": _setup(), **results,
     }  # fmt: skip
     MEASURED.mkdir(exist_ok=True)
@@ -77,17 +72,11 @@ def _block(measured: dict) -> str:
             rows.append(f"| {title} | {what.format_map(figures)} | {figure.format_map(figures)} |")
     total, setup = sum(measured["seconds"].values()), measured["setup"]
     words = (
-        f"Measured on {measured['date']} at commit `{measured['commit'][:7]}`, on {measured['machine']}: all lessons in\n"
+        f"Measured on {measured['date'][:10]} at commit `{measured['commit'][:7]}`, on {measured['machine']}: all lessons in\n"
         f"{spell(total)}; the set-up before that took {spell(setup['seconds'])} and {setup['bytes'] / 1e9:.1f} GB, its cache "
         "included."
     )
     return "\n".join(["| lesson | measured | figure |", "|---|---|---|", *rows, "", words])
-
-
-def _machine() -> str:
-    info = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*: (.*)", info.read_text()) if info.exists() else []
-    return f"{os.cpu_count()} cores of {names[0] if names else platform.processor()}, {platform.system()}"
 
 
 def _setup() -> dict:

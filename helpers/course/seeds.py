@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers.course.notebooks import UsageError, check_parameters, find_lessons, select_lessons
@@ -37,7 +36,7 @@ def measure_seeds(
     for seed in range(seeds):
         print(f"\nseed {seed}, {seed + 1} of {seeds}")
         runs[seed] = run_seed(seed, names, settings, about)
-        measured = collect(runs, names) | about | {"date": datetime.now(UTC).isoformat(timespec="seconds")}
+        measured = collect(runs, names) | about | {"date": measured_by()["date"]}
         _write(resolve(WRITTEN), measured)
     if keep:
         numbers = [name[:2] for name in names]

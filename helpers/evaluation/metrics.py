@@ -59,6 +59,11 @@ class PairedTest:
     high: float
     p_value: float
 
+    @property
+    def verdict(self) -> str:
+        """The second is "better" or "worse" than the first, or it is "undecided": the interval holds zero."""
+        return "better" if self.low > 0 else "worse" if self.high < 0 else "undecided"
+
     def __str__(self) -> str:
         return (
             f"difference {self.difference:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f}); right alone: "

@@ -56,9 +56,9 @@ def plot_paired(tests: dict[str, PairedTest], label: str):
     """Paired differences with their 95 % intervals against a line at zero: one row for each of ``tests``."""
     figure, ax = plt.subplots(figsize=(7.5, 0.5 * len(tests) + 1.2))
     for at, test in enumerate(tests.values()):
-        decided = test.low > 0 or test.high < 0
-        ax.plot([test.low, test.high], [at, at], color=AFTER if decided else "#777777", linewidth=2.5)
-        ax.plot(test.difference, at, "s" if decided else "o", color=AFTER if decided else "#777777", markersize=8)
+        color, marker = ("#777777", "o") if test.verdict == "undecided" else (AFTER, "s")
+        ax.plot([test.low, test.high], [at, at], color=color, linewidth=2.5)
+        ax.plot(test.difference, at, marker, color=color, markersize=8)
         ax.annotate(
             f"{test.difference:+.2f}", (test.difference, at), (0, 7), textcoords="offset points", ha="center", fontsize=8
         )

@@ -62,13 +62,9 @@ def _tuned(searches: dict[str, list[dict]]) -> str:
     text = _CHOSEN if searches else ""
     for lesson, rows in searches.items():
         head = ["| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
-        cells = ["| " + " | ".join(f"{value:g}" for value in map(_rounded, row.values())) + " |" for row in rows]
+        cells = ["| " + " | ".join(f"{round(value, 5):g}" for value in row.values()) + " |" for row in rows]
         text += f"\nLesson {lesson}:\n\n" + "\n".join([*head, *cells]) + "\n"
     return text
-
-
-def _rounded(value: float) -> float:
-    return round(value, 5)
 
 
 def last_rows(log: list[dict]) -> dict[str, dict]:

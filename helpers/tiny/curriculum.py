@@ -179,7 +179,7 @@ def _wonder(chart, words, rng):
 
 
 _TERSE = (_look_up, _find, _end_value, _end_name, _compare, _judge, _spread, _over, _size, _wonder)
-_SHARES = (0.12, 0.12, 0.06, 0.05, 0.19, 0.19, 0.13, 0.07, 0.02, 0.05)
+_SHARES = (0.12, 0.12, 0.06, 0.05, 0.19, 0.17, 0.13, 0.07, 0.02, 0.07)
 
 
 def _sentence_value(chart, words, rng):

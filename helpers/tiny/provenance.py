@@ -13,15 +13,20 @@ from helpers.paths import ROOT
 
 def measured_by() -> dict[str, str]:
     """``commit`` (with ``+`` where files have changed since, "unknown" outside a repository), ``date`` and ``machine``."""
-    named, changed = (
-        subprocess.run(["git", *words], cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace")
-        for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-    )
-    commit = named.stdout.strip() + ("+" if changed.stdout.strip() else "") if named.returncode == 0 else "unknown"
+    named, changed = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
+    commit = named + ("+" if changed else "") if named else "unknown"
     hardware = detect()
     gpu = f"{hardware.name}, " if hardware.device == "cuda" else ""
     machine = f"{gpu}{os.cpu_count()} cores of {processor_name()}, {platform.system()}"
     return {"commit": commit, "date": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine}
+
+
+def _git(*words: str) -> str:
+    try:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace")
+    except OSError:  # no git on this machine
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def processor_name() -> str:

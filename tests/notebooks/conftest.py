@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 from helpers.paths import NOTEBOOKS
@@ -33,6 +34,22 @@ def recorded(tmp_path_factory) -> Callable[[str], dict]:
             ran.update(read_results(out / "results.json")["lessons"])
             left = ran
         return left[name]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def kept_seeds() -> Callable[..., dict[str, np.ndarray]]:
+    """Figures of lessons over several seeds as they are committed: an array for each. Skips without them."""
+    from helpers.course import read_seeds
+
+    def of(*lessons: str) -> dict[str, np.ndarray]:
+        kept = [found for found in read_seeds(*lessons) if found.place.startswith("notebooks")]
+        if not kept:
+            numbers = ",".join(lesson[:2] for lesson in lessons)
+            pytest.skip(f"not measured yet: python -m helpers seeds --lessons {numbers} --keep")
+        assert not kept[0].commit.endswith("+"), "measured with files that were not committed"
+        return {name: np.array(values) for figures in kept[0].figures.values() for name, values in figures.items()}
 
     return of
 

@@ -12,7 +12,7 @@ from trl.trainer.utils import RepeatSampler
 from helpers.__main__ import main
 from helpers.data import load_chartqa
 from helpers.evaluation import relaxed_match
-from helpers.paths import MEASURED, NOTEBOOKS
+from helpers.paths import NOTEBOOKS
 
 LESSON = "08_grpo_rewards"
 KEYS = {
@@ -97,12 +97,8 @@ def test_by_hand_is_trls_and_a_kind_reward_teaches_nothing(recorded):
 
 
 @pytest.fixture(scope="module")
-def measured() -> dict:
-    path = MEASURED / "seeds_08.json"
-    if not path.is_file():
-        pytest.skip("not measured yet: python -m helpers seeds --seeds 3 --lessons 08 --keep, half an hour")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return {key: np.array(values) for key, values in content[LESSON].items()}
+def measured(kept_seeds) -> dict:
+    return kept_seeds(LESSON)
 
 
 def test_what_the_prose_says_of_a_checker_alone_is_true_of_every_seed(measured):

@@ -1,24 +1,14 @@
 """What five seeds of lessons 04 and 05 have shown, as it is committed: the targets hold for all of them, not for one."""
 
-import json
-
 import numpy as np
 import pytest
 
-from helpers.paths import MEASURED
-
 
 @pytest.fixture(scope="module")
-def measured() -> dict:
-    path = MEASURED / "seeds.json"
-    if not path.is_file():
-        pytest.skip("not measured yet: python -m helpers seeds --keep, twenty minutes")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    assert content["seeds"] == [0, 1, 2, 3, 4]
-    assert not content["commit"].endswith("+"), "measured with files that were not committed"
-    return {
-        key: np.array(values) for lesson in ("04_sft_chartqa", "05_dpo_preferences") for key, values in content[lesson].items()
-    }
+def measured(kept_seeds) -> dict:
+    figures = kept_seeds("04_sft_chartqa", "05_dpo_preferences")
+    assert len(figures["sft_win_rate"]) == 5
+    return figures
 
 
 def test_fine_tuning_teaches_every_seed(measured):
