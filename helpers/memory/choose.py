@@ -1,6 +1,7 @@
 """What ``auto`` comes to: how many examples at once, and whether with checkpointing, by a dry run and this machine's memory."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from functools import cache, partial
 
 from datasets import Dataset
@@ -92,16 +93,17 @@ def choose_eval_batch(
     quantization: str = "none",
     *,
     batch_size: int | str,
+    sizes: Sequence[int] = tuple(2**power for power in range(MOST.bit_length())),
     new_tokens: int = 16,
     scored: int = 0,
     models: int = 1,
 ) -> tuple[int, str]:
-    """(questions that are answered at once, reason): ``batch_size``, or for ``"auto"`` the largest power of two that fits.
+    """(questions that are answered at once, reason): ``batch_size``, or for ``"auto"`` the largest of ``sizes`` that fits.
 
-    ``new_tokens``: of an answer, at most. ``scored``: sequences of an example whose every token gets logits at once, which may
+    ``sizes``: rising, by default powers of two. ``new_tokens``: of an answer, at most. ``scored``: sequences of an example whose every token gets logits at once, which may
     take more: 1 where a trainer looks at its validation loss, 2 for pairs. The rest as for :func:`choose_batch`.
 
-    NoRoomError if not even one question fits.
+    NoRoomError if not even the smallest of ``sizes`` fits.
     """
     if batch_size != "auto":
         return batch_size, _AS_ASKED
@@ -115,10 +117,10 @@ def choose_eval_batch(
             works.append(estimate_scoring_memory(config, repeated(batch, scored), precision=stored))
         return max(work.total for work in works) + (models - 1) * works[0].weights
 
-    sizes = [2**power for power in range(MOST.bit_length())]
     fitting = bisect_right(sizes, room_for_tensors(hardware), key=needed)
     if not fitting:
-        raise NoRoomError(f"one question would take {_bytes(needed(1))}; {_has(hardware)}. {_remedies(quantization, [])}")
+        many, smaller = ("one question", []) if sizes[0] == 1 else (f"{sizes[0]} questions at once", ["fewer at once"])
+        raise NoRoomError(f"{many} would take {_bytes(needed(sizes[0]))}; {_has(hardware)}. {_remedies(quantization, smaller)}")
     size = sizes[fitting - 1]
     return size, f"{_bytes(needed(size))} at the peak; {_has(hardware)}"
 

@@ -7,7 +7,7 @@ import torch
 from peft import LoraConfig
 from transformers import AutoProcessor
 
-from helpers.course import gpu_model
+from helpers.course import gpu_model, load_profile
 from helpers.data import load_chartqa, load_preferences
 from helpers.lora import text_layers
 from helpers.memory import (
@@ -25,7 +25,7 @@ from helpers.memory import (
     repeated,
     room_for_tensors,
 )
-from helpers.models import SHORT_ANSWER, Hardware, chat, load_config
+from helpers.models import SHORT_ANSWER, Hardware, chat, choose_precision, load_config
 from tests.models.families import FAMILIES, build
 
 WEIGHTS, WITHOUT, WITH = 4.5e9, 5.6e9, 0.9e9  # bytes of a model, and of an example in each way: SmolVLM2-2.2B's
@@ -128,6 +128,16 @@ def test_where_nothing_fits_it_says_what_to_do(planted):
         chosen(card(24))
 
 
+def test_sizes_to_choose_from_can_be_given(planted):
+    def chosen_of(gigabytes, *sizes):
+        return choose_eval_batch("x", None, None, card(gigabytes), "bfloat16", batch_size="auto", sizes=sizes)[0]
+
+    assert chosen_of(24, 8, 16, 24, 48) == 24  # 4.5 + 12 GB of 18
+    assert chosen_of(141, 8, 16, 24, 48) == 48
+    with pytest.raises(NoRoomError, match="24 questions at once would take 16 GB.*Try fewer at once, QUANTIZATION=4bit"):
+        chosen_of(16, 24, 48)
+
+
 def test_other_models_on_the_card_take_their_room(planted):
     assert chosen(card(24), 2, "auto")[2] is False
     assert chosen(card(24), 2, "auto", models=3)[2] is True
@@ -219,3 +229,27 @@ def test_on_the_card_whose_peaks_were_measured(shared, rows, monkeypatch):
         print(found[-1], measured)
         said = float(found[-1].partition(" GB with;" if way else " GB without")[0].split()[-1])
         assert said == pytest.approx(measured, rel=0.03)  # a question of a few tokens fewer, and two digits
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("profile", "gigabytes", "quantization"), [("t4", 16, "4bit"), ("gpu", 24, "none")])
+def test_a_step_of_lesson_08_has_room_on_the_profiles_card(rows, monkeypatch, profile, gigabytes, quantization):
+    """By the dry run: sampled in whole groups, and the update in as many answers at once as the profile says."""
+    values = load_profile(profile)
+    processor, config = gpu_model.processor_like("SmolVLM2-2.2B"), load_config("SmolVLM2-2.2B")
+    config.image_token_id = processor.image_token_id
+    chart = one_example({**rows[0], "image": rows[0]["image"].resize((850, 600))}, processor)
+    monkeypatch.setattr(choose, "largest_example", lambda rows, processor: chart)
+    here = (config, processor, rows, card(gigabytes), choose_precision("auto", card(gigabytes))[0], quantization)
+    group, answers = values["GROUP_SIZE"], values["GROUPS"] * values["GROUP_SIZE"]
+    sizes = [size for size in range(group, answers + 1, group) if answers % size == 0]
+    sampled, why = choose_eval_batch(*here, batch_size="auto", sizes=sizes, new_tokens=values["MAX_ANSWER"], models=3)
+    print(f"{profile}: {sampled} of {answers} sampled at once ({why})")
+    assert sampled % values["GRPO_BATCH_SIZE"] == 0
+    lora = LoraConfig(r=values["LORA_RANK"], target_modules=text_layers("SmolVLM2-2.2B"))
+    update = choose_batch(
+        *here, batch_size=values["GRPO_BATCH_SIZE"], checkpointing=values["ACTIVATION_CHECKPOINTING"], lora=lora,
+        frozen_vision=True, models=3,
+    )  # fmt: skip
+    print(f"{profile}: {update}")
+    assert update[0] == values["GRPO_BATCH_SIZE"]
