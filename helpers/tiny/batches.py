@@ -28,7 +28,7 @@ class Marks:
 class Batch:
     ids: torch.Tensor  # (batch, tokens), padded on the right
     labels: torch.Tensor  # (batch, tokens), IGNORE except on answers
-    weights: torch.Tensor  # (batch, tokens), one over the root of its answer's length
+    weights: torch.Tensor  # (batch, tokens), one over its answer's length
     thoughts: torch.Tensor  # (n, 4): sample, position, and the two tokens the model should have in mind there
     pixels: torch.Tensor  # (batch, 3, 128, 128), -1..1
     kinds: torch.Tensor  # (batch,) token of the chart's kind
@@ -91,7 +91,7 @@ class BatchMaker:
             if turn.in_mind:
                 thoughts.append((len(ids) + len(asked) - 1, *map(self.word, turn.in_mind)))
             ids, labels = ids + asked + answer + self.tokens("\n"), labels + [IGNORE] * len(asked) + answer + [IGNORE]
-            weights += [0.0] * len(asked) + [len(answer) ** -0.5] * len(answer) + [0.0]
+            weights += [0.0] * len(asked) + [1 / len(answer)] * len(answer) + [0.0]
         return ids, labels, weights, thoughts
 
     def _marks(self, at: int):

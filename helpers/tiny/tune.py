@@ -31,16 +31,26 @@ class Search:
     shortened: dict
 
 
+_SHORT = {"MAX_STEPS": 260, "EVAL_STEPS": 65}
 SEARCHES = (
     Search(
         "04",
-        ({"LEARNING_RATE": 1e-3}, {"LEARNING_RATE": 3e-3}, {"LEARNING_RATE": 4e-3}, {"LORA_RANK": 8}, {"LORA_RANK": 32}, {}),
+        (
+            *(_SHORT | {"LEARNING_RATE": rate} for rate in (1e-3, 3e-3, 4e-3)),
+            *(_SHORT | {"LORA_RANK": rank} for rank in (8, 32)),
+            _SHORT,
+            {},
+        ),
         ("sft_relaxed_accuracy", "blind_relaxed_accuracy"),
         {"DESCRIBED_CHARTS": 2},
     ),
     Search(
         "05",
-        ({"DPO_LEARNING_RATE": 4e-4}, {"DPO_LEARNING_RATE": 1.2e-3}, {"BETA": 0.1}, {"BETA": 0.4}, {"MAX_GRAD_NORM": 1.0}, {}),
+        (
+            *({"DPO_STEPS": 460, "DPO_LEARNING_RATE": rate} for rate in (4e-4, 1.2e-3)),
+            *({"DPO_STEPS": 460, "BETA": beta} for beta in (0.1, 0.4)),
+            {},
+        ),
         ("reward_accuracy", "dpo_win_rate", "sft_relaxed_accuracy", "dpo_relaxed_accuracy"),
         {"CLINIC_STEPS": 1, "N_CLINIC": 4},
     ),

@@ -1,15 +1,21 @@
 """The embedded model is what its card says: the file, the skills on charts it has never seen, and their limits."""
 
 import hashlib
+import json
 import re
 
 import numpy as np
 
 from helpers.models import FULL_SENTENCE, SHORT_ANSWER
 from helpers.paths import EMBEDDED_MODEL
-from helpers.tiny import CLAIMED, draw, invented_chart, measure_skills
+from helpers.tiny import CLAIMED, draw, invented_chart, last_rows, measure_skills, read_made
+from helpers.tiny.pretrain import STAGES
 
 CARD = (EMBEDDED_MODEL / "README.md").read_text(encoding="utf-8")
+FORMS = {
+    "describe", "name?", "value?", "end number", "end name", "against", "yes or no", "spread", "size", "name? in a sentence",
+    "value? in a sentence",
+}  # fmt: skip
 OTHER_CHARTS = 30_000  # a seed: neither the pretraining's charts nor those that the card was measured on
 
 
@@ -17,15 +23,27 @@ def test_the_card_names_the_weights():
     assert hashlib.sha256((EMBEDDED_MODEL / "model.safetensors").read_bytes()).hexdigest() in CARD
 
 
+def test_the_card_is_written_from_what_its_run_measured():
+    made = read_made(EMBEDDED_MODEL)
+    assert made["seed"] == 0
+    assert not made["commit"].endswith("+"), "the code had changed since its commit"
+    assert f"at commit `{made['commit']}`" in CARD
+    assert made["unseen"] >= 1_000
+    assert min(made["compared_right"].values()) > 0.9, "comparisons stayed away"
+    log = json.loads((EMBEDDED_MODEL / "pretraining_log.json").read_text(encoding="utf-8"))
+    assert {stage: row["step"] for stage, row in last_rows(log).items()} == {stage.name: stage.steps for stage in STAGES}
+
+
 def test_every_form_that_the_card_lists_is_answered_right(model, processor):
     rows = re.findall(r"^\| ([^|]+) \| `[^|]+` \| [^|]+ \| (\d\.\d\d) \|$", CARD, re.MULTILINE)
     listed = {form: float(share) for form, share in rows}
-    assert {"describe", "name?", "value?", "name? in a sentence"} <= set(listed)
+    assert set(listed) >= FORMS
     assert min(listed.values()) >= CLAIMED
     found = measure_skills(model, processor, charts=100, seed=OTHER_CHARTS, forms=tuple(listed))
     assert set(found) == set(listed)
-    assert all(found[form] >= listed[form] - 0.05 for form in listed), (listed, found)
-    assert all(found[form] >= CLAIMED for form in listed), found
+    # A share of 0.93 on 100 charts has a standard error of 0.026.
+    assert all(found[form] >= listed[form] - 0.08 for form in listed), (listed, found)
+    assert np.mean([found[form] - listed[form] for form in listed]) > -0.03, (listed, found)
 
 
 def test_the_system_message_decides_between_a_word_and_a_sentence(model, processor):

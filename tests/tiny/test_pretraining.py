@@ -53,7 +53,7 @@ def test_labels_are_the_answers_and_nothing_else(parts):
     assert not torch.equal(batch.ids[0, :90], maker.charts(step=1, size=4).ids[0, :90])
 
 
-def test_weighed_evenly_an_answer_counts_as_the_root_of_its_length(parts):
+def test_weighed_evenly_an_answer_counts_once_however_long(parts):
     _, maker = parts
     batch = maker.charts(step=0, size=4)
     assert ((batch.weights > 0) == (batch.labels != IGNORE)).all()
@@ -62,7 +62,7 @@ def test_weighed_evenly_an_answer_counts_as_the_root_of_its_length(parts):
         lengths = [int(answered[start:].long().cumprod(0).sum()) for start in starts]
         assert len(set(lengths)) > 1
         for start, length in zip(starts, lengths, strict=True):
-            assert float(weights[start : start + length].sum()) == pytest.approx(length**0.5)
+            assert float(weights[start : start + length].sum()) == pytest.approx(1)
 
 
 def test_the_first_question_is_of_any_form(parts):

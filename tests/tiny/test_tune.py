@@ -49,8 +49,8 @@ def test_every_change_is_judged_on_validation_and_the_profile_last(searched):
     rows = read_made(model)["tuned"]["04"]
     assert [row["sft_relaxed_accuracy"] for row in rows][:3] == pytest.approx([0.1, 0.3, 0.4])
     card = (model / "README.md").read_text()
-    assert "| LEARNING_RATE | LORA_RANK | sft_relaxed_accuracy | blind_relaxed_accuracy |" in card
-    assert "| 0.003 | 16 | 0.3 | 0.5 |" in card
+    assert "| MAX_STEPS | EVAL_STEPS | LEARNING_RATE | LORA_RANK | sft_relaxed_accuracy | blind_relaxed_accuracy |" in card
+    assert "| 260 | 65 | 0.003 | 16 | 0.3 | 0.5 |" in card
     assert "| 1 | 0.980 |" in card
     assert "has not mastered: order (`Order rising.`, 0.50)" in card
 
