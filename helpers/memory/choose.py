@@ -100,8 +100,9 @@ def choose_eval_batch(
 ) -> tuple[int, str]:
     """(questions that are answered at once, reason): ``batch_size``, or for ``"auto"`` the largest of ``sizes`` that fits.
 
-    ``sizes``: rising, by default powers of two. ``new_tokens``: of an answer, at most. ``scored``: sequences of an example whose every token gets logits at once, which may
-    take more: 1 where a trainer looks at its validation loss, 2 for pairs. The rest as for :func:`choose_batch`.
+    ``sizes``: rising, by default powers of two. ``new_tokens``: of an answer, at most. ``scored``: sequences of an example
+    whose every token gets logits at once, which may take more: 1 where a trainer looks at its validation loss, 2 for pairs.
+    The rest as for :func:`choose_batch`.
 
     NoRoomError if not even the smallest of ``sizes`` fits.
     """

@@ -134,7 +134,7 @@ def test_sizes_to_choose_from_can_be_given(planted):
 
     assert chosen_of(24, 8, 16, 24, 48) == 24  # 4.5 + 12 GB of 18
     assert chosen_of(141, 8, 16, 24, 48) == 48
-    with pytest.raises(NoRoomError, match="24 questions at once would take 16 GB.*Try fewer at once, QUANTIZATION=4bit"):
+    with pytest.raises(NoRoomError, match=r"24 questions at once would take 16 GB.*Try fewer at once, QUANTIZATION=4bit"):
         chosen_of(16, 24, 48)
 
 
