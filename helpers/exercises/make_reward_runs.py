@@ -62,7 +62,7 @@ def jackdaw():
         return [min(1.0, len(ids) / 16) for ids in completion_ids]
 
     settings = {"beta": 0.0, "reward_weights": [0.5, 0.5], "max_completion_length": 16}
-    trainer, log = train_grpo(rows, [occurs, length], steps=20, **settings)
+    trainer, log = train_grpo(rows, [occurs, length], steps=40, **settings)
     answers = generate_answers(trainer.model, load_processor("embedded"), test.select(range(8)))
     before, after = accuracy(load_model(_start()), test), accuracy(trainer.model, test)
     write("jackdaw", log, accuracy_before=before, accuracy_after=after, answers_after=answers)

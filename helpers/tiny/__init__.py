@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = open_room(
         "curriculum": ("describe", "invented_chart"),
         "eyes": ("FactTable", "reading_loss", "what_tokens_should_say"),
         "initialization": ("compare_content_from_the_start", "numbers_as_waves"),
-        "pretrain": ("Stage", "answer_loss", "compared_right", "read_answers", "see", "train_stage"),
+        "pretrain": ("STAGES", "Stage", "answer_loss", "compared_right", "read_answers", "see", "train_stage"),
         "provenance": ("measured_by", "processor_name"),
         "questions": ("Words", "ask"),
         "rendering": ("CHUNK", "Drawn", "draw_invented", "invented_chunk"),

@@ -8,8 +8,7 @@ import numpy as np
 
 from helpers.models import FULL_SENTENCE, SHORT_ANSWER
 from helpers.paths import EMBEDDED_MODEL
-from helpers.tiny import CLAIMED, draw, invented_chart, last_rows, measure_skills, read_made
-from helpers.tiny.pretrain import STAGES
+from helpers.tiny import CLAIMED, STAGES, draw, invented_chart, last_rows, measure_skills, read_made
 
 CARD = (EMBEDDED_MODEL / "README.md").read_text(encoding="utf-8")
 FORMS = {

@@ -58,7 +58,7 @@ def test_every_change_is_judged_on_validation_and_the_profile_last(searched):
 def test_what_fails_is_named_and_what_was_found_stays(searched):
     model, folder, _, failing = searched
     failing.add("05")
-    with pytest.raises(RuntimeError, match=r"lesson 05 failed with \{'DPO_LEARNING_RATE'"):
+    with pytest.raises(RuntimeError, match=r"lesson 05 failed with \{'DPO_STEPS'"):
         tune.tune(model, folder)
     assert set(read_made(model)["tuned"]) == {"04"}
 
