@@ -2,7 +2,8 @@
 
 Loads a model and its processor, quantized if asked; opens released architectures as configs without weights; counts the
 tiles and image tokens of a picture, by the family's rule or by looking at what its processor does; says what this machine's
-hardware can compute in; finds a model's vision tower and text model; and holds the instructions of every question.
+hardware can compute in; finds a model's vision tower and text model, and shows it each picture once; and holds the
+instructions of every question.
 """
 
 from helpers import open_room
@@ -26,6 +27,7 @@ __getattr__, __dir__, __all__ = open_room(
         "image_tokens": ("ImageTokens", "count_image_tokens", "fitted_size", "settings_of", "tile_grid"),
         "processor_settings": ("PROCESSORS",),
         "processed": ("image_token_id",),
+        "looks": ("look_once",),
         "parts": ("text_model", "vision_tower"),
         "processes": ("in_processes",),
         "prompts": ("FULL_SENTENCE", "SHORT_ANSWER", "chat"),

@@ -18,7 +18,7 @@ _STYLES = {
 def plot_precisions(rows: list[dict]):
     """Bytes of the weights in each precision, by part of the model, each with what else was measured written beside it.
 
-    ``rows`` have ``precision``, ``by_component`` (bytes), ``accuracy`` (0..1) and ``seconds``.
+    ``rows`` have ``precision``, ``by_component`` (bytes), ``accuracy`` and ``stated`` (0..1), and ``seconds``.
     """
     figure, ax = plt.subplots(figsize=(8, 0.6 * len(rows) + 1.4))
     labels, left = [row["precision"] for row in rows][::-1], np.zeros(len(rows))
@@ -28,9 +28,9 @@ def plot_precisions(rows: list[dict]):
             ax.barh(labels, width, left=left, label=component, edgecolor="white", **_STYLES[component])
         left += width
     for at, row in enumerate(rows[::-1]):
-        text = f"{left[at]:,.2f} MB, accuracy {row['accuracy']:.2f}, {row['seconds']:.1f} s"
+        text = f"{left[at]:,.2f} MB, accuracy {row['accuracy']:.2f}, stated {row['stated']:.2f}, {row['seconds']:.1f} s"
         ax.annotate(text, (left[at], at), (5, 0), textcoords="offset points", va="center", fontsize=9)
-    ax.set(xlabel="weights, MB", xlim=(0, 1.55 * left.max()))
+    ax.set(xlabel="weights, MB", xlim=(0, 1.75 * left.max()))
     ax.legend(loc="lower right", title="part of the model")
     ax.grid(axis="x", alpha=0.3)
     return figure

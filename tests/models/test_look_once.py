@@ -1,8 +1,6 @@
-"""Lesson 08 keeps what the vision tower made of each picture, for any family: exact, once, and not without end."""
+"""What the vision tower made of each picture is kept, for any family: exact, once, and not without end."""
 
-import inspect
 from functools import wraps
-from hashlib import blake2b
 
 import pytest
 import torch
@@ -12,14 +10,8 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 from helpers.data import load_chartqa, open_picture
 from helpers.evaluation import generate_answers
 from helpers.lora import text_layers
-from helpers.models import SHORT_ANSWER, load_model, load_processor
+from helpers.models import SHORT_ANSWER, load_model, load_processor, look_once
 from tests.models.families import FAMILIES
-from tests.notebooks.test_lesson_08 import defined_in_the_lesson
-
-
-def pictures_once():
-    names = {"torch": torch, "inspect": inspect, "wraps": wraps, "blake2b": blake2b}
-    return defined_in_the_lesson(names, "bytes_of", "size_of", "as_one", "together", "look_once")
 
 
 @pytest.fixture(params=["embedded", *(make.__name__ for make in FAMILIES)])
@@ -43,23 +35,43 @@ def test_looking_once_changes_nothing_but_the_work(a_model):
     batches = [collate([dict(examples[at]) for at in order]) for order in ((0, 0, 1, 1), (1, 2, 0, 2))]
 
     def ask():
-        return [model(**batch).logits for batch in batches]
+        """Logits of the model in training, and of its reference: itself without the adapter."""
+        answers = [model(**batch).logits for batch in batches]
+        with torch.no_grad(), model.disable_adapter():
+            return [*answers, *(model(**batch).logits for batch in batches)]
 
     before, answers = ask(), generate_answers(model, processor, rows, system=SHORT_ANSWER, max_new_tokens=4)
     looked_at, inside = [], model.get_base_model().model
     encode = inside.get_image_features
     inside.get_image_features = wraps(encode)(lambda *given, **named: looked_at.append(1) or encode(*given, **named))
-    seen = pictures_once()(model)
+    seen = look_once(model)
     after = ask()
     assert len(looked_at) == len(seen) == 3
     for one, other in zip(before, after, strict=True):
         torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
     assert after[0].requires_grad
+    assert (after[0] - after[2]).abs().max() > 1e-3, "the adapter does nothing: model and reference can't be told apart"
     assert generate_answers(model, processor, rows, system=SHORT_ANSWER, max_new_tokens=4) == answers
 
 
 def test_what_is_kept_of_the_pictures_has_an_end(a_model):
     model, processor = a_model
-    seen = pictures_once()(model, room=1)
+    seen = look_once(model, room=1)
     generate_answers(model, processor, load_chartqa("embedded", "train", 3), max_new_tokens=1)
     assert len(seen) == 1
+
+
+def test_eyes_that_learn_are_refused():
+    lora = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")
+    with pytest.raises(ValueError, match=r"(vision_model|connector).* is trained.*freeze it"):
+        look_once(get_peft_model(load_model("embedded"), lora))
+
+
+def test_what_was_seen_serves_another_model_with_the_same_eyes():
+    processor, rows = load_processor("embedded"), load_chartqa("embedded", "train", 3)
+    seen = look_once(first := load_model("embedded").requires_grad_(False))
+    said = generate_answers(first, processor, rows, max_new_tokens=4)
+    second = load_model("embedded").requires_grad_(False)
+    second.model.vision_model.register_forward_hook(lambda *_: pytest.fail("it looked again"))
+    assert look_once(second, seen) is seen
+    assert generate_answers(second, processor, rows, max_new_tokens=4) == said
