@@ -1,7 +1,7 @@
 """Choose the settings of lessons 04, 05 and 06 on validation questions and pairs: ``python -m helpers.tiny tune``.
 
-One training for each row, with seed 0, by the lesson itself; the tables go into the card beside the weights. The test split has
-no part in it: it judges once, what was chosen.
+One training for each row by the lesson itself, with seed 0 where the row doesn't say another; the tables go into the card beside
+the weights. The test split has no part in it: it judges once, what was chosen.
 """
 
 import json
@@ -22,13 +22,14 @@ class Search:
     """``changes`` to the profile's values, one training each; ``judges``: the figures that the table shows, the first decides.
 
     No change at all comes last: what it leaves is what the next lesson builds on. ``shortened``: parts of the lesson that have
-    nothing to do with it.
+    nothing to do with it. ``start``: the lesson whose model it goes on from, made once for each seed.
     """
 
     lesson: str
     changes: tuple[dict, ...]
     judges: tuple[str, ...]
     shortened: dict
+    start: str = ""
 
 
 _SHORT = {"MAX_STEPS": 260, "EVAL_STEPS": 65}
@@ -47,12 +48,17 @@ SEARCHES = (
     Search(
         "05",
         (
-            *({"DPO_STEPS": 460, "DPO_LEARNING_RATE": rate} for rate in (4e-4, 1.2e-3)),
-            *({"DPO_STEPS": 460, "BETA": beta} for beta in (0.1, 0.4)),
+            {"SEED": 1, "DPO_STEPS": 800, "N_PRACTICE": 750, "BETA": 0.5},
+            {"SEED": 1, "DPO_STEPS": 800, "N_PRACTICE": 750, "DPO_LEARNING_RATE": 1.6e-3},
+            {"SEED": 1, "DPO_STEPS": 1600, "N_PRACTICE": 750},
+            {"SEED": 1, "DPO_STEPS": 1200, "N_PRACTICE": 250},
+            *({"SEED": seed, "N_PRACTICE": 150} for seed in (1, 2)),
+            *({"SEED": seed} for seed in (1, 2)),
             {},
         ),
         ("reward_accuracy", "dpo_win_rate", "sft_relaxed_accuracy", "dpo_relaxed_accuracy"),
         {"CLINIC_STEPS": 1, "N_CLINIC": 4},
+        start="04",
     ),
     Search(
         "06",
@@ -85,10 +91,16 @@ def tune(model: Path, folder: Path, wanted: tuple[str, ...] = ()) -> None:
 
 def _run(search: Search, change: dict, folder: Path) -> dict[str, float]:
     """The figures of the lesson with ``change``, judged on validation; earlier lessons that it builds on lie in ``folder``."""
-    settings = {"JUDGE": "val"} | search.shortened | change
-    words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-    command = [sys.executable, "-m", "helpers", "run", search.lesson, "--profile", "tiny", "--out", str(folder), *words]
+    folder = folder / f"seed_{change.get('SEED', 0)}"
+    if search.start and not any(folder.glob(f"{search.start}_*/merged")):
+        _lesson(search.start, {"SEED": change.get("SEED", 0)}, folder)
+    return _lesson(search.lesson, search.shortened | change, folder)
+
+
+def _lesson(lesson: str, change: dict, folder: Path) -> dict[str, float]:
+    words = [word for name, value in ({"JUDGE": "val"} | change).items() for word in ("--set", f"{name}={value}")]
+    command = [sys.executable, "-m", "helpers", "run", lesson, "--profile", "tiny", "--out", str(folder), *words]
     if subprocess.run(command, cwd=ROOT).returncode:
-        raise RuntimeError(f"lesson {search.lesson} failed with {change or 'the values of the profile'}; its message is above")
+        raise RuntimeError(f"lesson {lesson} failed with {change or 'the values of the profile'}; its message is above")
     lessons = json.loads((folder / "results.json").read_text(encoding="utf-8"))["lessons"]
-    return next(figures for name, figures in lessons.items() if name.startswith(search.lesson))
+    return next(figures for name, figures in lessons.items() if name.startswith(lesson))
