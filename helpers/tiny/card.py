@@ -16,8 +16,9 @@ CLAIMED = 0.93  # a form that is right less often is named among the limits
 _CHOSEN = """
 ## The lessons' settings, chosen on validation
 
-`python -m helpers.tiny tune`: a row is one training, with seed 0 where no other is named, judged by validation questions and pairs
-alone. The last row of a table is what `notebooks/profiles/tiny.yaml` had when it was made; the first figure after the settings decides.
+`python -m helpers.tiny tune`: a row is one training, with seed 0 where no other is named, judged by validation questions and
+pairs alone. The last row of a table is what `notebooks/profiles/tiny.yaml` had when it was made; the first figure after the
+settings decides.
 """
 _ABOUT = ("charts", "unseen", "seed", "commit", "date", "machine", "minutes")
 

@@ -1,7 +1,7 @@
 """Choose the settings of lessons 04, 05 and 06 on validation questions and pairs: ``python -m helpers.tiny tune``.
 
-One training for each row by the lesson itself, with seed 0 where the row doesn't say another; the tables go into the card beside
-the weights. The test split has no part in it: it judges once, what was chosen.
+One training for each row by the lesson itself, with seed 0 where the row doesn't say another; the tables go into the card
+beside the weights. The test split has no part in it: it judges once, what was chosen.
 """
 
 import json
