@@ -23,6 +23,6 @@ def test_it_learns_by_heart_and_the_validation_loss_says_so(recorded):
     figures = recorded(LESSON)
     assert figures["overfit_best_step"] < figures["overfit_last_step"]
     assert figures["overfit_validation_rise"] >= 0.15
-    assert figures["overfit_training_accuracy"] >= 0.9  # of 64 questions; at this learning rate a few come and go
+    assert figures["overfit_training_accuracy"] >= 0.95
     assert figures["overfit_last_test"] < figures["overfit_training_accuracy"] - 0.1
     assert figures["overfit_brought_back"] == figures["overfit_best_test"], "the best weights were not brought back"
