@@ -30,7 +30,7 @@ def plot_precisions(rows: list[dict]):
     for at, row in enumerate(rows[::-1]):
         text = f"{left[at]:,.2f} MB, accuracy {row['accuracy']:.2f}, stated {row['stated']:.2f}, {row['seconds']:.1f} s"
         ax.annotate(text, (left[at], at), (5, 0), textcoords="offset points", va="center", fontsize=9)
-    ax.set(xlabel="weights, MB", xlim=(0, 1.75 * left.max()))
+    ax.set(xlabel="weights, MB", xlim=(0, 1.85 * left.max()))
     ax.legend(loc="lower right", title="part of the model")
     ax.grid(axis="x", alpha=0.3)
     return figure
