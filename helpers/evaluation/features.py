@@ -5,11 +5,8 @@ import inspect
 import json
 
 import torch
-from transformers.modeling_outputs import ModelOutput
 
-from helpers.models import text_model
-
-_READ = ("pooler_output", "deepstack_features")  # what models read of the features that they are given
+from helpers.models import bytes_of, moved, read_features, text_model, unwrapped
 
 
 class KeptFeatures:
@@ -33,7 +30,7 @@ class KeptFeatures:
 
     def keep(self, key: str, account: dict, features: dict) -> None:
         """Take it in, if the eyes are ones to keep for and there is room."""
-        size = sum(tensor.nbytes for tensor in _tensors(features))
+        size = bytes_of(features)
         if self.eyes is not None and key not in self.entries and self.bytes + size <= self.max_bytes:
             self.entries[key] = account, moved(features, "cpu")
             self.bytes += size
@@ -59,11 +56,6 @@ def eyes_key(model, processor) -> str | None:
     return digest.hexdigest()
 
 
-def unwrapped(model):
-    """The model without PEFT's wrapper; adapters that are in its layers stay there."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
 def takes_features(model) -> bool:
     """Whether ``generate`` may be given the features instead of the pixels: newer families of transformers can."""
     whole = unwrapped(model)
@@ -84,15 +76,11 @@ def look(model, pictures: list[dict]) -> list[dict]:
         seen = encode(**inputs, return_dict=True)
         each = len(seen.pooler_output) // len(places)  # a picture may be several to the model: crops
         for n, at in enumerate(places):
-            parts = {name: part(seen[name], n * each, (n + 1) * each) for name in _READ if name in seen}
-            found[at] = {"kind": type(seen)} | parts
+            found[at] = {
+                name: value if name == "kind" else part(value, n * each, (n + 1) * each)
+                for name, value in read_features(seen).items()
+            }
     return found
-
-
-def together(features: list[dict]) -> ModelOutput:
-    """The features of a batch, picture after picture, as the model's own ``get_image_features`` would return them."""
-    names = features[0].keys() - {"kind"}
-    return features[0]["kind"](**{name: joined([each[name] for each in features]) for name in names})
 
 
 def part(value, start: int, stop: int):
@@ -102,30 +90,3 @@ def part(value, start: int, stop: int):
     if isinstance(value, list | tuple) and isinstance(value[0], torch.Tensor):
         return [each.clone() for each in value[start:stop]]
     return type(value)(part(each, start, stop) for each in value) if isinstance(value, list | tuple) else value
-
-
-def joined(values: list):
-    """The parts as one again."""
-    first = values[0]
-    if isinstance(first, torch.Tensor):
-        return torch.cat(values)
-    if isinstance(first, list | tuple) and isinstance(first[0], torch.Tensor):
-        return [each for value in values for each in value]
-    return type(first)(map(joined, zip(*values, strict=True))) if isinstance(first, list | tuple) else first
-
-
-def moved(value, device):
-    """Every tensor in it, there."""
-    if isinstance(value, torch.Tensor):
-        return value.to(device)
-    if isinstance(value, dict):
-        return {name: moved(each, device) for name, each in value.items()}
-    return type(value)(moved(each, device) for each in value) if isinstance(value, list | tuple) else value
-
-
-def _tensors(value):
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, dict | list | tuple):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(each)

@@ -9,10 +9,10 @@ from tqdm.auto import tqdm
 
 from helpers.data import image_key
 from helpers.evaluation.asked import Asked
-from helpers.evaluation.features import KeptFeatures, look, moved, takes_features, together
+from helpers.evaluation.features import KeptFeatures, look, takes_features
 from helpers.evaluation.ready import Ready, ReadyPictures, in_batches, padded
 from helpers.evaluation.served import Served
-from helpers.models import SHORT_ANSWER, chat, spare_workers
+from helpers.models import SHORT_ANSWER, chat, moved, spare_workers, together
 
 
 @torch.inference_mode()

@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = open_room(
         "image_tokens": ("ImageTokens", "count_image_tokens", "fitted_size", "settings_of", "tile_grid"),
         "processor_settings": ("PROCESSORS",),
         "processed": ("image_token_id",),
+        "features": ("bytes_of", "moved", "read_features", "together", "unwrapped"),
         "looks": ("look_once",),
         "parts": ("text_model", "vision_tower"),
         "processes": ("in_processes",),

@@ -45,6 +45,7 @@ def test_every_change_is_judged_on_validation_and_the_profile_last(searched):
     for search in tune.SEARCHES:
         judged = [settings for lesson, settings in commands if lesson == search.lesson]
         ran = judged[: len(search.changes)]  # more are starts of a later search
+        assert len(ran) == len(search.changes)
         changed = {name for change in search.changes for name in change}
         assert not changed & ran[-1].keys(), "the next lesson builds on what the profile's values leave"
     rows = read_made(model)["tuned"]["04"]
