@@ -202,7 +202,7 @@ def _bench(options) -> int:
 
 
 def _gpu(options) -> int:
-    environment.use_caches()
+    _quietly()
     from helpers.course import use_gpu
 
     return use_gpu(options.lessons == "all", options.data, options.minutes)

@@ -114,7 +114,8 @@ class Kept:
             if time.monotonic() >= deadline:
                 left.append(name)
                 continue
-            print(name, flush=True)
+            print(name, end=" ", flush=True)
+            began = time.monotonic()
             try:
                 self.figures[name] = stage()
             except TimeoutError:
@@ -123,6 +124,7 @@ class Kept:
             except Exception as error:  # a broken stage must not cost the others
                 traceback.print_exc()
                 self.figures[name] = {"failed": f"{type(error).__name__}: {error}"}
+            print(f"({time.monotonic() - began:.0f} s)", flush=True)
             self.path.write_text(json.dumps({"made_on": self.made_on, "figures": self.figures}, indent=1), encoding="utf-8")
         return left
 
@@ -178,5 +180,6 @@ def table(report: dict) -> str:
 _IN_WORDS = {
     "lesson": "lesson 04: examples a second", "lesson_with_start": "the same with its first steps",
     "card_alone": "the card alone: examples a second", "data_wait_share": "share of lesson 04's time that waits for data",
+    "copy_seconds": "lesson 04: seconds of a step to copy its batches",
     "lesson_peak_gb": "lesson 04: peak GB", "trl": "trl sft, with its first steps: examples a second",
 }  # fmt: skip

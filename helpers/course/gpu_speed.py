@@ -67,6 +67,26 @@ def to_conversations(rows: dict) -> dict:
     }
 
 
+class TimedTrainer(SFTTrainer):
+    """``copied``: the seconds that its batches took from where the loader had put them to its device."""
+
+    copied = 0.0
+
+    def _prepare_inputs(self, inputs: dict) -> dict:
+        _finish(self.args.device)
+        began = time.perf_counter()
+        prepared = super()._prepare_inputs(inputs)
+        _finish(self.args.device)
+        self.copied += time.perf_counter() - began
+        return prepared
+
+
+def _finish(device: torch.device) -> None:
+    """Wait until the device has done what it was given: until then the CPU is only ahead of it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
 class StepTimes(TrainerCallback):
     """When each optimizer step began, with its pictures there, and when it was really over, on the card too."""
 
@@ -88,8 +108,7 @@ class StepTimes(TrainerCallback):
         self.begins.append(time.perf_counter())
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        _finish(args.device)
         self.ends.append(time.perf_counter())
 
 
@@ -97,7 +116,8 @@ def measure_speed(plan: Plan, processor, rows: Dataset, folder: Path) -> dict:
     """Lesson 04's training and the card alone: examples a second, seconds a step, peak.
 
     ``rows``: of :func:`helpers.data.load_chartqa`. ``lesson_with_start``: the trainer's own figure, its first steps included,
-    which is what ``trl sft`` prints too; ``lesson`` and ``card_alone`` are without the first two steps.
+    which is what ``trl sft`` prints too; ``lesson`` and ``card_alone`` are without the first two steps. ``copy_seconds``: of
+    an optimizer step, what the way of its batches to the device takes, all steps counted; the card alone is spared it.
     """
     free_memory()
     times, values = StepTimes(), plan.values
@@ -110,7 +130,7 @@ def measure_speed(plan: Plan, processor, rows: Dataset, folder: Path) -> dict:
         dataloader_prefetch_factor=4 if plan.workers else None,
         save_strategy="no", report_to="none", seed=values["SEED"], data_seed=values["SEED"],
     )  # fmt: skip
-    trainer = SFTTrainer(
+    trainer = TimedTrainer(
         model=load_model(plan.model, plan.precision, "none", plan.device), args=config, processing_class=processor,
         train_dataset=rows.with_transform(to_conversations), peft_config=lesson_lora(plan.model, values["LORA_RANK"]),
         callbacks=[times],
@@ -118,11 +138,13 @@ def measure_speed(plan: Plan, processor, rows: Dataset, folder: Path) -> dict:
     without_gradient(trainer.model)
     with measure_peak_memory(plan.device, tensors=False) as memory:
         trainer.train()
+    copy_seconds = trainer.copied / plan.steps
     figures = {
         "lesson": plan.examples * len(times.seconds) / sum(times.seconds),
         "lesson_with_start": _of_log(trainer.state.log_history),
         "card_alone": plan.examples / _step_alone(trainer, plan.accumulation),
         "data_wait_share": times.wait_share,
+        "copy_seconds": copy_seconds,
         "lesson_peak_gb": memory.peak_bytes / 1e9,
     }
     del trainer
@@ -146,8 +168,7 @@ def _step_alone(trainer: SFTTrainer, accumulation: int, steps: int = 3) -> float
             trainer.training_step(model, dict(batch), trained)
         trainer.optimizer.step()
         trainer.optimizer.zero_grad()
-        if trainer.args.device.type == "cuda":
-            torch.cuda.synchronize()
+        _finish(trainer.args.device)
         seconds.append(time.perf_counter() - began)
     return sum(seconds[1:]) / steps
 

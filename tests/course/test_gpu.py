@@ -165,7 +165,7 @@ def test_the_few_steps_are_parameters_of_the_lessons():
     assert many - set(gpu_lessons.FEW) <= {"DESCRIPTION_TOKENS"}, "what a profile has many of, the GPU is asked for few of"
     profile, lesson = gpu_check.chosen(CARD, False)[0]
     assert gpu_lessons.settings_of(profile, lesson, "folder", "data")["MODEL"] == "folder"
-    assert gpu_lessons.settings_of("tiny", lesson, "folder", "data") == {"DEVICE": "auto"}
+    assert gpu_lessons.settings_of("tiny", lesson, "folder", "data") == {"DEVICE": "auto", "N_WORKERS": "auto"}
 
 
 def test_a_lesson_that_fails_or_takes_too_long_says_so(tmp_path):

@@ -1,5 +1,6 @@
 """Estimates for cards that nobody measured: their method, its check, and the page that states them."""
 
+import json
 import re
 
 import pytest
@@ -31,6 +32,18 @@ def test_the_page_states_what_was_measured():
     ratios = [row["reserved_gb"] / row["peak_gb"] - 1 for row in measured_steps()]
     assert "5 to 20 % more" in PAGE
     assert [round(100 * ratio) for ratio in (min(ratios), max(ratios))] == [5, 20]
+
+
+def test_the_page_states_what_make_gpu_measured():
+    report = json.loads((ROOT / "notebooks" / "measured" / "gpu.json").read_text(encoding="utf-8"))
+    steps = [row for name, row in report["stages"].items() if name.startswith("steps")]
+    for cells, row in zip(rows("make gpu"), steps, strict=True):
+        assert cells[:2] == [row["name"], str(row["batch"])]
+        wanted = [row[name] for name in ("step_seconds", "peak_gb", "reserved_gb", "dry_run_gb")]
+        assert [float(cell) for cell in cells[2:]] == pytest.approx(wanted, abs=6e-3)
+    missed = [row["what"] for row in report["bounds"] if not row["holds"]]
+    assert missed == ["lesson 04 over the card alone"]
+    assert "**One bound is missed**" in PAGE
 
 
 def test_the_page_states_the_estimates():
