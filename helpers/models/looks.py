@@ -38,7 +38,7 @@ def look_once(model, seen: dict | None = None, room: float = 2e9) -> dict:
                 name: value[at : at + 1] if torch.is_tensor(value) and len(value) == len(pictures) else value
                 for name, value in options.items()
             }
-            key = blake2b(b"".join(map(_raw, (picture, *own.values())))).digest()
+            key = _key(picture, *own.values())
             if key not in seen:
                 seen[key] = moved(read_features(encode(picture, **own)), "cpu")
                 while len(seen) > 1 and len(seen) * bytes_of(seen[key]) > room:
@@ -50,5 +50,10 @@ def look_once(model, seen: dict | None = None, room: float = 2e9) -> dict:
     return seen
 
 
-def _raw(value) -> bytes:
-    return value.contiguous().view(torch.uint8).cpu().numpy().tobytes() if torch.is_tensor(value) else b""
+def _key(*values) -> bytes:
+    """A digest of the bytes of all tensors among them."""
+    key = blake2b()
+    for value in values:
+        if torch.is_tensor(value):
+            key.update(value.contiguous().flatten().view(torch.uint8).cpu().numpy())
+    return key.digest()
