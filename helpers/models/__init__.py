@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = open_room(
         "processed": ("image_token_id",),
         "features": ("bytes_of", "moved", "read_features", "together", "unwrapped"),
         "looks": ("look_once",),
+        "prepared": ("prepare_once",),
         "parts": ("text_model", "vision_tower"),
         "processes": ("in_processes",),
         "prompts": ("FULL_SENTENCE", "SHORT_ANSWER", "chat"),
