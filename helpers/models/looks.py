@@ -2,9 +2,9 @@
 
 import inspect
 from functools import wraps
-from hashlib import blake2b
 
 import torch
+from xxhash import xxh3_128
 
 from helpers.models.features import bytes_of, moved, read_features, together, unwrapped
 from helpers.models.parts import text_model
@@ -52,7 +52,7 @@ def look_once(model, seen: dict | None = None, room: float = 2e9) -> dict:
 
 def _key(*values) -> bytes:
     """A digest of the bytes of all tensors among them."""
-    key = blake2b()
+    key = xxh3_128()
     for value in values:
         if torch.is_tensor(value):
             key.update(value.contiguous().flatten().view(torch.uint8).cpu().numpy())

@@ -2,11 +2,11 @@
 
 import copy
 from collections.abc import Sequence
-from hashlib import blake2b
 
 import torch
 from PIL import Image
 from transformers import BatchFeature
+from xxhash import xxh3_128
 
 
 def prepare_once(processor):
@@ -30,7 +30,7 @@ class PreparedOnce:
         pictures = [_only(unit) for unit in images] if isinstance(images, Sequence) else [None]
         if None in pictures:  # several pictures in a question, or none that can be compared
             return self.processor(images, *args, **settings)
-        keys = [blake2b(picture.tobytes(), person=str(picture.size).encode()[:16]).digest() for picture in pictures]
+        keys = [(picture.mode, picture.size, xxh3_128(picture.tobytes()).digest()) for picture in pictures]
         first = {key: at for at, key in reversed(list(enumerate(keys)))}
         distinct = sorted(first.values())
         asked = ([keys[at] for at in distinct], repr((args, settings)))
