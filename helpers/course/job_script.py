@@ -27,6 +27,7 @@
 #     "tqdm==4.70.1",
 #     "transformers==5.23.0",
 #     "trl==1.16.0",
+#     "xxhash==4.1.0",
 #     "openai==3.57.0",
 #     "pydantic==2.14.3",
 #     "uvicorn==0.54.0",
