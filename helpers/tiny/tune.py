@@ -62,7 +62,7 @@ SEARCHES = (
     ),
     Search(
         "06",
-        ({"TOWER_LEARNING_RATE": 2e-3}, {"TOWER_LEARNING_RATE": 1e-4}, {}),
+        ({"TOWER_LEARNING_RATE": 2e-3}, {"TOWER_LEARNING_RATE": 5e-4}, {}),
         ("layers_text_connector_and_tower", "layers_text"),
         {"OVERFIT_STEPS": 2, "OVERFIT_LOOKS": 1, "JUDGE_QUESTIONS": 8, "JUDGE_PAIRS": 8, "DESCRIBED_CHARTS": 2},
     ),
