@@ -10,7 +10,7 @@ from helpers import open_room
 __getattr__, __dir__, __all__ = open_room(
     __name__,
     {
-        "pictures": ("PictureError", "image_problem", "open_picture"),
+        "pictures": ("PictureError", "image_problem", "open_picture", "pixels_key"),
         "questions_csv": ("CsvFile", "CsvRow", "find_csv", "find_picture", "read_questions"),
         "rows": ("SPLITS", "BadRowError", "text_problem"),
         "sources": ("image_key",),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image as PILImage
 from PIL import ImageOps
+from xxhash import xxh3_128
 
 # What people save under a picture's name: how the file begins, what it is, what to do.
 _NO_PICTURES = (
@@ -105,3 +106,8 @@ def _rgb(image: PILImage.Image) -> PILImage.Image:
     if image.mode in ("I", "F"):
         raise PictureError("its pixels are 32-bit numbers, and which of them is white isn't said: save it with 8 bits a pixel")
     return image.convert("RGB")
+
+
+def pixels_key(picture: PILImage.Image) -> str:
+    """The same text for the same pixels."""
+    return xxh3_128(f"{picture.mode} {picture.size}".encode() + picture.tobytes()).hexdigest()

@@ -1,13 +1,12 @@
 """Questions about pictures, taken apart: each distinct picture once, opened in its turn, with all that is asked of it."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from datasets import Dataset
 from PIL.Image import Image
 
-from helpers.data import stored_pictures
+from helpers.data import pixels_key, stored_pictures
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,3 @@ class _Opens:
 
     def __call__(self, at: int) -> Image:
         return self.rows[at]["image"]
-
-
-def pixels_key(picture: Image) -> str:
-    """The same text for the same pixels."""
-    return hashlib.sha256(f"{picture.mode} {picture.size}".encode() + picture.tobytes()).hexdigest()

@@ -11,6 +11,11 @@ def unwrapped(model):
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
+def by_picture(pixel_values: torch.Tensor, grid: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+    """Each picture's own. ``grid``: Qwen's, which has the patches of all pictures in a row, and how many each has."""
+    return pixel_values.split([1] * len(pixel_values) if grid is None else grid.prod(-1).tolist())
+
+
 def read_features(seen: ModelOutput) -> dict:
     """What is read of ``get_image_features``' output, and its type as ``kind``: all that has to be kept."""
     return {"kind": type(seen)} | {name: seen[name] for name in _READ if name in seen}

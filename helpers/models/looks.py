@@ -6,7 +6,7 @@ from functools import wraps
 import torch
 from xxhash import xxh3_128
 
-from helpers.models.features import bytes_of, moved, read_features, together, unwrapped
+from helpers.models.features import by_picture, bytes_of, moved, read_features, together, unwrapped
 from helpers.models.parts import text_model
 
 
@@ -30,8 +30,7 @@ def look_once(model, seen: dict | None = None, room: float = 2e9) -> dict:
     @wraps(encode)  # generate() reads in its signature what to pass
     def encode_once(pixel_values, *rest, **options):
         options |= dict(zip(names[1:], rest, strict=False))
-        grid = options.get("image_grid_thw")  # Qwen: the patches of all pictures in a row, and how many each has
-        pictures = pixel_values.split([1] * len(pixel_values) if grid is None else grid.prod(-1).tolist())
+        pictures = by_picture(pixel_values, options.get("image_grid_thw"))
         features = []
         for at, picture in enumerate(pictures):
             own = {

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import torch
 from PIL import Image
 from transformers import BatchFeature
-from xxhash import xxh3_128
+
+from helpers.data import pixels_key
+from helpers.models.features import by_picture
 
 
 def prepare_once(processor):
@@ -30,14 +32,12 @@ class PreparedOnce:
         pictures = [_only(unit) for unit in images] if isinstance(images, Sequence) else [None]
         if None in pictures:  # several pictures in a question, or none that can be compared
             return self.processor(images, *args, **settings)
-        keys = [(picture.mode, picture.size, xxh3_128(picture.tobytes()).digest()) for picture in pictures]
-        first = {key: at for at, key in reversed(list(enumerate(keys)))}
-        distinct = sorted(first.values())
-        asked = ([keys[at] for at in distinct], repr((args, settings)))
+        keys = [pixels_key(picture) for picture in pictures]
+        distinct = list(dict.fromkeys(keys))
+        asked = distinct, repr((args, settings))
         if asked != self.last:
-            self.last, self.made = asked, self.processor([images[at] for at in distinct], *args, **settings)
-        where = {keys[at]: n for n, at in enumerate(distinct)}
-        repeated = _repeated(self.made, [where[key] for key in keys], len(distinct))
+            self.last, self.made = asked, self.processor([images[keys.index(key)] for key in distinct], *args, **settings)
+        repeated = _repeated(self.made, [distinct.index(key) for key in keys], len(distinct))
         return repeated or self.processor(images, *args, **settings)
 
     def __getattr__(self, name: str):
@@ -55,16 +55,12 @@ def _only(unit) -> Image.Image | None:
 
 def _repeated(made: BatchFeature, order: list[int], count: int) -> BatchFeature | None:
     """What was made of ``count`` pictures, in that order; None where it can't be told which part belongs to which."""
-    parts = dict(made)
-    if "image_grid_thw" in parts:  # Qwen: the patches of all pictures in a row, and how many each has
-        parts["pixel_values"] = parts["pixel_values"].split(parts["image_grid_thw"].prod(-1).tolist())
+    parts, grid = dict(made), made.get("image_grid_thw")
+    if grid is not None:
+        parts["pixel_values"] = by_picture(parts["pixel_values"], grid)
     if any(len(value) != count for value in parts.values()):
         return None
-    return BatchFeature({name: _picked(value, order) for name, value in parts.items()})
-
-
-def _picked(value, order: list[int]):
-    if torch.is_tensor(value):
-        return value[order]
-    picked = [value[at] for at in order]
-    return torch.cat(picked) if isinstance(value, tuple) else picked
+    picked = {name: value[order] if torch.is_tensor(value) else [value[at] for at in order] for name, value in parts.items()}
+    if grid is not None:
+        picked["pixel_values"] = torch.cat(picked["pixel_values"])
+    return BatchFeature(picked)

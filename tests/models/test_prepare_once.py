@@ -1,7 +1,10 @@
 """A processor that makes each picture of a batch ready once, for any family: same batches, less work, nothing else saved."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from transformers import BatchFeature
 
 from helpers.data import load_chartqa, open_picture
 from helpers.models import chat, load_processor, prepare_once
@@ -78,3 +81,14 @@ def test_several_pictures_in_a_question_are_left_to_the_processor(pictures):
     given = {"text": text, "images": [pictures[:2], pictures[:2]], "return_tensors": "pt"}
     wanted, made = processor(**given), once(**given)
     assert all(torch.equal(made[name], value) for name, value in wanted.items())
+
+
+def test_what_cannot_be_told_apart_is_left_to_the_processor(pictures):
+    """Crops of all pictures in a row, and nothing that says how many each has."""
+
+    def crops(images):
+        return BatchFeature({"pixel_values": torch.cat([torch.full((1 + at, 2), float(at)) for at in range(len(images))])})
+
+    one, two, _ = pictures
+    once = prepare_once(SimpleNamespace(image_processor=crops)).image_processor
+    assert torch.equal(once([one, one, two])["pixel_values"], crops([one, one, two])["pixel_values"])
