@@ -28,7 +28,7 @@ from helpers.tiny import measured_by
 MEASURED = NOTEBOOKS / "measured" / "gpu.json"
 PROFILES = {"gpu": ("gpu", "t4", "tiny"), "t4": ("t4", "tiny"), "tiny": ("tiny",)}  # what a card of that profile can run
 DRY_RUN_TOLERANCE, TIMES_TRL, SHARE_OF_CARD, WAIT = 0.01, 2.0, 0.8, 0.1
-_STEPS = 6  # optimizer steps of each training whose speed is measured
+_STEPS = 14  # optimizer steps of each training whose speed is measured: three times what loading processes prepare ahead
 _PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets")
 
 
@@ -66,7 +66,8 @@ def examine_gpu(
     folder.mkdir(parents=True, exist_ok=True)
     precision = choose_precision("auto", hardware)[0]
     made_on = {"card": hardware.name, "memory_gb": hardware.memory_bytes / 1e9, "precision": precision, "data": data}
-    made_on |= {"model": f"{architecture}, random weights", "commit": measured_by()["commit"]}
+    about = measured_by()
+    made_on |= {"model": f"{architecture}, random weights", "commit": about["commit"], "machine": about["machine"]}
     made_on |= {"versions": {name: version(name) for name in _PACKAGES}}
     kept = Kept(folder / "kept.json", made_on)
     model = str(random_model(architecture, folder / architecture, hardware.device, precision))

@@ -2,11 +2,13 @@
 
 import json
 import re
+from statistics import mean
 
 from helpers.course.environment import VENV
 from helpers.course.marks import with_block
 from helpers.course.outputs import spell
 from helpers.course.results import read_results
+from helpers.course.seeds import read_seeds
 from helpers.course.times import lesson_seconds, read_measured
 from helpers.paths import MEASURED, ROOT, resolve
 from helpers.tiny import measured_by
@@ -25,8 +27,8 @@ _ROWS = (
     ("03_batch_size_memory", "worst error of the dry run, against tensors measured alive", "{dry_run_worst_error:.2%}"),
     ("07_scaling_out", "largest difference of a loss between an uninterrupted training and one killed and resumed",
      "{resume_worst_loss_difference:.1g}"),
-    ("08_grpo_rewards", "accuracy by a reward alone, before and after GRPO; after a reward that can be hacked",
-     "{start_relaxed_accuracy:.2f}, {grpo_relaxed_accuracy:.2f}; {hacked_relaxed_accuracy:.2f}"),
+    ("08_grpo_rewards", "accuracy by a reward alone, before and after GRPO; by one that can be hacked; means of {seeds} seeds",
+     "{start_relaxed_accuracy_mean:.2f}, {grpo_relaxed_accuracy_mean:.2f}; {hacked_relaxed_accuracy_mean:.2f}"),
     ("09_serving", "answers over HTTP that are the notebook's, to the letter", "{served_equal_share:.0%}"),
 )  # fmt: skip
 
@@ -68,6 +70,7 @@ def _block(measured: dict) -> str:
     for lesson, what, figure in _ROWS:
         figures = measured["lessons"].get(lesson)
         if figures:
+            figures = figures | _over_seeds(lesson)
             title = f"[{lesson[:2]}](notebooks/{lesson}.ipynb)"
             rows.append(f"| {title} | {what.format_map(figures)} | {figure.format_map(figures)} |")
     total, setup = sum(measured["seconds"].values()), measured["setup"]
@@ -77,6 +80,15 @@ def _block(measured: dict) -> str:
         "included."
     )
     return "\n".join(["| lesson | measured | figure |", "|---|---|---|", *rows, "", words])
+
+
+def _over_seeds(lesson: str) -> dict:
+    """How many ``seeds`` the course has measured the lesson with, and each figure's mean over them as ``<figure>_mean``."""
+    for found in read_seeds(lesson):
+        if found.place.startswith("notebooks"):
+            means = {f"{name}_mean": mean(values) for name, values in found.figures[lesson].items()}
+            return means | {"seeds": len(found.seeds)}
+    return {}
 
 
 def _setup() -> dict:

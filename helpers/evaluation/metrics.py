@@ -67,7 +67,7 @@ class PairedTest:
     def __str__(self) -> str:
         return (
             f"difference {self.difference:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f}); right alone: "
-            f"{self.only_first} the first, {self.only_second} the second; p = {self.p_value:.2g}"
+            f"{self.only_first} the first, {self.only_second} the second; p = {self.p_value:.2g}: {self.verdict}"
         )
 
 

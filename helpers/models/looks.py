@@ -25,10 +25,12 @@ def look_once(model, seen: dict | None = None, room: float = 2e9) -> dict:
     encode = inside.get_image_features
     names = list(inspect.signature(encode).parameters)
     seen = {} if seen is None else seen
+    held = sum(map(bytes_of, seen.values()))
 
     @torch.no_grad()
     @wraps(encode)  # generate() reads in its signature what to pass
     def encode_once(pixel_values, *rest, **options):
+        nonlocal held
         options |= dict(zip(names[1:], rest, strict=False))
         pictures = by_picture(pixel_values, options.get("image_grid_thw"))
         features = []
@@ -40,8 +42,9 @@ def look_once(model, seen: dict | None = None, room: float = 2e9) -> dict:
             key = _key(picture, *own.values())
             if key not in seen:
                 seen[key] = moved(read_features(encode(picture, **own)), "cpu")
-                while len(seen) > 1 and len(seen) * bytes_of(seen[key]) > room:
-                    del seen[next(iter(seen))]  # the oldest
+                held += bytes_of(seen[key])
+                while len(seen) > 1 and held > room:
+                    held -= bytes_of(seen.pop(next(iter(seen))))  # the oldest
             features.append(seen[key])
         return together(moved(features, pixel_values.device))
 

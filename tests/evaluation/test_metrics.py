@@ -81,6 +81,12 @@ def test_the_paired_test_counts_only_what_one_model_alone_gets_right():
     assert paired_test(*zip(*[pair for pair in scores if pair[0] != pair[1]], strict=True)).p_value == found.p_value
 
 
+def test_a_comparison_is_said_with_its_verdict():
+    ten, none = [True] * 10, [False] * 10
+    for first, second, verdict in ((none, ten, "better"), (ten, none, "worse"), (ten, ten, "undecided")):
+        assert str(paired_test(first, second)).endswith(f": {verdict}")
+
+
 def test_the_paired_test_of_equal_models_of_many_questions_and_of_none():
     assert paired_test([1, 0, 1], [1, 0, 1]).p_value == 1
     assert paired_test([1, 0] * 3, [0, 1] * 3).p_value == 1

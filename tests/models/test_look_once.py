@@ -10,7 +10,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 from helpers.data import load_chartqa, open_picture
 from helpers.evaluation import generate_answers
 from helpers.lora import text_layers
-from helpers.models import SHORT_ANSWER, load_model, load_processor, look_once
+from helpers.models import SHORT_ANSWER, bytes_of, load_model, load_processor, look_once
 from tests.models.families import FAMILIES
 
 
@@ -59,6 +59,17 @@ def test_what_is_kept_of_the_pictures_has_an_end(a_model):
     seen = look_once(model, room=1)
     generate_answers(model, processor, load_chartqa("embedded", "train", 3), max_new_tokens=1)
     assert len(seen) == 1
+
+
+def test_what_is_kept_stays_in_its_room_where_pictures_are_of_many_sizes():
+    model = load_model("embedded").requires_grad_(False)
+    edge = model.config.vision_config.image_size
+    one_tile = bytes_of(model.model.get_image_features(torch.rand(1, 1, 3, edge, edge)).pooler_output)
+    seen = look_once(model, room=20 * one_tile)
+    for tiles in (5, 5, 5, 5, *[1] * 16):
+        model.model.get_image_features(torch.rand(1, tiles, 3, edge, edge))
+        assert bytes_of(list(seen.values())) <= 20 * one_tile
+    assert bytes_of(list(seen.values())) > 15 * one_tile, "it keeps less than it has room for"
 
 
 def test_eyes_that_learn_are_refused():

@@ -92,7 +92,6 @@ def test_by_hand_is_trls_and_a_kind_reward_teaches_nothing(recorded):
     assert figures["advantage_difference"] < 1e-4
     assert figures["loss_difference"] < 1e-4
     assert (figures["zero_variance_reward"], figures["zero_variance_loss"], figures["zero_variance_grad_norm"]) == (1, 0, 0)
-    assert figures["never_reward"] == 0
     assert figures["command_difference"] < 1e-4
 
 
@@ -103,24 +102,25 @@ def measured(kept_seeds) -> dict:
 
 def test_what_the_prose_says_of_a_checker_alone_is_true_of_every_seed(measured):
     gain = measured["grpo_relaxed_accuracy"] - measured["start_relaxed_accuracy"]
-    assert gain.mean() >= 0.08, gain  # wanted was 0.12
-    assert gain.min() >= 0.05, gain  # wanted was 0.06
+    assert gain.mean() >= 0.12, gain
+    assert gain.min() >= 0.06, gain
     assert (measured["grpo_reward"] > measured["start_reward"]).all()
     assert (measured["train_seconds"] <= 90).all()
 
 
-def test_some_seeds_lose_what_was_not_trained_but_less_than_supervised_ones(measured):
-    """Wanted was that no kind loses more than 0.05 on the mean: `category` does, and the lesson says so."""
-    lost = {name: measured["start_category"] - measured[f"{name}_category"] for name in ("grpo", "sft")}
-    assert lost["grpo"].min() <= 0 < lost["grpo"].max()
-    assert lost["grpo"].mean() < lost["sft"].mean()
+def test_what_was_held_back_and_could_be_done_is_kept(measured):
+    assert (measured["start_value_by_name"] >= 0.3).all()
+    assert (measured["start_value_by_name"] - measured["grpo_value_by_name"] <= 0.05).all()
+
+
+def test_what_is_never_right_is_never_rewarded(measured):
+    assert (measured["never_reward"] == 0).all()
 
 
 def test_a_hacked_reward_rises_and_ruins_the_answers(measured):
     assert (measured["hacked_reward"] > measured["hacked_first_reward"] + 0.1).all()
     hacked, healthy = measured["hacked_relaxed_accuracy"], measured["healthy_relaxed_accuracy"]
-    assert (hacked <= 0.6 * healthy).all()  # wanted was a third: one seed of three is there
-    assert hacked.mean() <= 0.45 * healthy.mean()
+    assert (hacked <= healthy / 3).all()
     assert (measured["hacked_clipped_ratio"] > 0.5).all()
 
 
@@ -131,4 +131,4 @@ def test_a_reward_that_can_be_hacked_is(tmp_path):
     assert main(["run", "08", "--profile", "tiny", "--out", str(tmp_path), *words]) == 0
     figures = json.loads((tmp_path / "results.json").read_text())["lessons"][LESSON]
     assert figures["hacked_reward"] > figures["hacked_first_reward"] + 0.1, figures
-    assert figures["hacked_relaxed_accuracy"] <= figures["healthy_relaxed_accuracy"] / 2, figures
+    assert figures["hacked_relaxed_accuracy"] <= figures["healthy_relaxed_accuracy"] / 3, figures

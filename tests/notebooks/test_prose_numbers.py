@@ -7,6 +7,7 @@ accuracy stand in outputs.
 
 import ast
 import inspect
+import json
 import math
 import re
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from trl import SFTConfig
 from helpers.course import find_lessons, measured_steps
 from helpers.evaluation import bootstrap_interval, judge_answer, relaxed_match
 from helpers.models import PROCESSORS, count_image_tokens, tile_grid
-from helpers.paths import NOTEBOOKS
+from helpers.paths import MEASURED, NOTEBOOKS
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ def judges_tolerance() -> float:
     return sum(wins)
 
 
+def by_make_gpu(setting: str, figure: str) -> float:
+    """A figure of a training step that ``make gpu`` measured."""
+    return json.loads((MEASURED / "gpu.json").read_text(encoding="utf-8"))["stages"][f"steps: {setting}"][figure]
+
+
 def on_h200(name: str, what: str) -> float:
     """What was measured there of a step at batch 1."""
     return next(row[what] for row in measured_steps() if row["name"] == name and row["batch"] == 1)
@@ -109,6 +115,9 @@ BACKING: dict[str, dict[str, list[Backing]]] = {
         "0.47": [lambda: on_h200("LoRA in 4 bits, checkpointing, tower with gradient", "step_seconds")],
         "0.77": [lambda: on_h200("LoRA in 8 bits, checkpointing, tower with gradient", "step_seconds")],
         "13": [lambda: on_h200("LoRA, checkpointing, tower with gradient", "tiles")],
+        "4.8": [lambda: by_make_gpu("LoRA in 8 bits, checkpointing", "peak_gb")],
+        "2.7": [lambda: by_make_gpu("LoRA in 4 bits, checkpointing", "peak_gb")],
+        "17": [lambda: by_make_gpu("LoRA in 4 bits, checkpointing", "tiles")],
         "8": [InCode()],
         "16": [lambda: 2**4],
         "30": [InCode()],
