@@ -77,8 +77,8 @@ def evaluate_folder(
     earlier row. A misspelt column is guessed, and said. Blanks around a cell don't count. FileNotFoundError where folder or
     CSV are missing, ValueError where no column can be guessed or no row is left to score; both say what to do.
 
-    ``model`` may be a :class:`Served`, which needs no processor. A row that its server refuses is a problem like the others;
-    a server that is given up is a ServedError.
+    ``model`` may be a :class:`Served`, which needs no processor. A row that gets no answer is a problem like the others; a
+    server that is given up before every row was asked is a ServedError, and the same call with the same Served goes on.
     """
     file = read_questions(find_csv(resolve(folder)))
     found: list[Problem] = [*file.notes, *file.guesses.values()]

@@ -9,15 +9,18 @@ import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tqdm.auto import tqdm
 
 from helpers.data import open_picture
+from helpers.evaluation.replies import NO_COMPLETION, Fault, NoAnswer, answer_in, fault_of, words_of
 from helpers.models import SHORT_ANSWER
 
-IN_A_ROW = 3  # so many refusals, one after the other, are no longer about single rows
+_FIRST_IN_A_ROW = 3  # so many without an answer, before there was any: the address or the model is wrong
+_LATER_IN_A_ROW = 5  # so many that the server is to blame for, afterwards: it won't come back by itself
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+_Tried = tuple[str | None, str | None, Fault | None]  # the answer, or what went wrong and whose fault it is
 
 
 class ServedError(RuntimeError):
@@ -35,13 +38,16 @@ class ServedError(RuntimeError):
 class Served:
     """A model that answers at ``url``, to be given to :func:`generate_answers` and :func:`evaluate_folder` as a model is.
 
-    ``url``: with or without ``/v1``. ``model``: as the server calls it; None leaves it to a server that has only one.
-    ``api_key_env``: the *name* of the variable that holds the key; local servers need none. ``system``: the instruction,
-    unless a call names another than the course's own; None sends none. ``timeout``: seconds for one answer. ``retries``: how
-    often the client asks again, with growing pauses, after a broken connection, a time-out, or a status 408, 409, 429 or 5xx.
-    ``at_once``: requests that are under way at the same time.
+    ``url``: with or without ``/v1`` or ``/chat/completions``; a ``user:password@`` in it is sent and never shown. ``model``:
+    as the server calls it; None leaves it to a server that has only one. ``api_key_env``: the *name* of the variable that
+    holds the key; local servers need none. ``system``: the instruction, unless a call names another than the course's own;
+    None sends none. ``timeout``: seconds of silence, not of the whole answer: a server that sends a byte now and then may
+    take longer. ``retries``: how often the client asks again, with growing pauses, after a broken connection, a time-out, or
+    a status 408, 409, 429 or 5xx. ``at_once``: requests that are under way at the same time. ValueError for what is no
+    address.
 
-    What was answered before an error is kept: the same call again asks only for the rest.
+    What was answered before an error is kept in this object: the same call again asks only for the rest, and last for the
+    rows that failed.
     """
 
     def __init__(
@@ -55,13 +61,11 @@ class Served:
         retries: int = 2,
         at_once: int = 1,
     ):
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no address: it is http://host:port or https://host/v1")
-        self.url = url.rstrip("/") + ("" if parts.path.strip("/") else "/v1")
+        self.url, self._login = _address(url)
         self.model, self.api_key_env, self.system = model, api_key_env, system
         self.timeout, self.retries, self.at_once = timeout, retries, at_once
         self._kept: dict[str, str] = {}  # answers of a call that was broken off, by their request
+        self._failed: set[int] = set()  # the rows that it failed at
 
     def __repr__(self) -> str:
         return f"Served({self.url!r}, {self.model!r})"
@@ -69,60 +73,64 @@ class Served:
     def answers(self, examples: Sequence[dict], *, system: str | None = SHORT_ANSWER, max_new_tokens: int = 16) -> list[str]:
         """Greedy answers to rows of :func:`helpers.data.load_chartqa`, stripped, in the rows' order.
 
-        ServedError where one is missing. A server that can't be reached or doesn't answer in time is given up at once, one
-        that refuses ``IN_A_ROW`` rows one after the other too; a single refused row doesn't hold up the others.
+        ServedError where one is missing. A row that fails doesn't hold up the others. The server is given up at once where
+        nobody is there, the key is refused or the model unknown (401 to 404); after three rows without an answer before there
+        was any; and later after five time-outs, broken connections, 408, 409, 429 or 5xx. A broken picture counts for neither.
         """
         system = self.system if system == SHORT_ANSWER else system
         answers: list[str | None] = [None] * len(examples)
         failed: dict[int, str] = {}
-        gave_up = False
+        order = sorted(range(len(examples)), key=self._failed.__contains__)  # what failed the last time comes last
+        in_a_row, against = 0, None  # rows that speak against the server, and the last of them
         bar = tqdm(total=len(examples), desc="asking", unit="question", delay=5)
         with bar, self._client() as client, ThreadPoolExecutor(self.at_once) as pool:
-            for start in range(0, len(examples), self.at_once):
-                rows = range(start, min(start + self.at_once, len(examples)))
-                tried = pool.map(lambda at: self._try(client, examples, at, system, max_new_tokens), rows)
-                for at, (answer, problem, over) in zip(rows, tried, strict=True):
+            for start in range(0, len(order), self.at_once):
+                rows = order[start : start + self.at_once]
+                tried = list(pool.map(lambda at: self._try(client, examples, at, system, max_new_tokens), rows))
+                for at, (answer, problem, fault) in zip(rows, tried, strict=True):
                     answers[at] = answer
-                    if problem:
-                        failed[at] = problem
-                        gave_up |= over or all(row in failed for row in range(at - IN_A_ROW + 1, at + 1))
+                    if answer is not None:
+                        in_a_row = 0
+                        continue
+                    failed[at] = problem
+                    if fault in (Fault.SERVER, Fault.ACCESS) or (fault is Fault.REQUEST and not self._kept):
+                        in_a_row, against = in_a_row + 1, at
                 bar.update(len(rows))
-                if gave_up:
+                ends = any(fault is Fault.ACCESS for _, _, fault in tried)
+                if ends or in_a_row >= (_LATER_IN_A_ROW if self._kept else _FIRST_IN_A_ROW):
                     break
         if failed:
-            raise ServedError(self._in_one_line(answers, failed, gave_up), answers, failed, gave_up)
+            missing = [at for at, answer in enumerate(answers) if answer is None]
+            gave_up = len(missing) > len(failed)
+            self._failed = {at for at in missing if at in failed or at in self._failed}
+            line = self._in_one_line(answers, failed, against if gave_up else None)
+            raise ServedError(line, answers, failed, gave_up)
         self._kept.clear()
+        self._failed.clear()
         return answers
 
-    def _try(self, client, examples, at: int, system: str | None, max_new_tokens: int) -> tuple[str | None, str | None, bool]:
-        """The answer, or what went wrong instead and whether it would go wrong for all the others too."""
+    def _try(self, client, examples, at: int, system: str | None, max_new_tokens: int) -> _Tried:
+        """The answer, or what went wrong instead and whose fault it is."""
         import openai
 
         try:
             messages = _messages(examples[at], system)  # a data set opens its picture here
         except (OSError, ValueError) as error:  # PictureError is one
-            return None, f"the picture: {_shortly(error)}", False
+            return None, f"the picture: {_shortly(error)}", Fault.PICTURE
         key = hashlib.sha256(repr((messages, max_new_tokens)).encode()).hexdigest()
         if key in self._kept:
-            return self._kept[key], None, False
+            return self._kept[key], None, None
+        model = openai.omit if self.model is None else self.model
         try:
-            reply = client.chat.completions.create(
-                model=self.model, messages=messages, temperature=0, max_tokens=max_new_tokens
-            )
-            self._kept[key] = (reply.choices[0].message.content or "").strip()
-        except openai.APITimeoutError:
-            return None, f"no answer within {self.timeout:g} s", True
-        except openai.APIConnectionError as error:
-            return (
-                None,
-                f"nothing answers ({_shortly(error.__cause__ or error)}), so start the server or mend its address",
-                True,
-            )
-        except openai.APIStatusError as error:
-            return None, self._refusal(error), error.status_code in (401, 403)
-        except (openai.OpenAIError, AttributeError, IndexError, TypeError, ValueError):
-            return None, "the reply is no chat completion: the address is not an OpenAI-compatible one", False
-        return self._kept[key], None, False
+            reply = client.chat.completions.create(model=model, messages=messages, temperature=0, max_tokens=max_new_tokens)
+            self._kept[key] = answer_in(reply, max_new_tokens)
+        except openai.OpenAIError as error:
+            return None, self._problem(error), fault_of(error)
+        except NoAnswer as error:
+            return None, self._masked(error), Fault.REQUEST
+        except ValueError:  # a body that says it is JSON and isn't
+            return None, NO_COMPLETION, Fault.REQUEST
+        return self._kept[key], None, None
 
     def _client(self):
         try:
@@ -130,32 +138,67 @@ class Served:
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("asking a server needs the extra: pip install 'transformers[serving]'") from error
         # A proxy is for other machines: a request to this one would be sent there, key and all.
-        direct = openai.DefaultHttpxClient(trust_env=False) if urlsplit(self.url).hostname in _LOCAL else None
-        return openai.OpenAI(
-            base_url=self.url, api_key=self._key() or "none", timeout=self.timeout, max_retries=self.retries, http_client=direct
-        )
+        http = openai.DefaultHttpxClient(trust_env=urlsplit(self.url).hostname not in _LOCAL, auth=self._login)
+        key = self._key() or "none"
+        return openai.OpenAI(base_url=self.url, api_key=key, timeout=self.timeout, max_retries=self.retries, http_client=http)
 
     def _key(self) -> str | None:
         return os.environ.get(self.api_key_env)
 
-    def _refusal(self, error) -> str:
-        if error.status_code in (401, 403):
-            what = "was refused" if self._key() else "is not set"
-            return f"HTTP {error.status_code}: the key in ${self.api_key_env} {what}"
-        said = error.body.get("message") or error.body.get("detail") if isinstance(error.body, dict) else error.body
-        said = str(said or error.response.text)
-        if self._key():
-            said = said.replace(self._key(), "***")
-        return f"HTTP {error.status_code}: {_shortly(said)}"
+    def _problem(self, error) -> str:
+        """What an error of the client came to, in a few words."""
+        import openai
 
-    def _in_one_line(self, answers: list[str | None], failed: dict[int, str], gave_up: bool) -> str:
-        at, why = next(iter(failed.items()))
-        others = [row for row in failed if row != at]
-        more = f" (and rows {', '.join(map(str, others[:5]))}{', ...' * (len(others) > 5)})" if others else ""
-        kept = sum(answer is not None for answer in answers)
-        end = "given up there; " if gave_up else ""
-        done = f"{end}{kept} of {len(answers)} were answered and are kept"
-        return f"{self.url}: row {at}{more}: {why.rstrip('.')}; {done}: the same call again asks only for the rest"
+        if isinstance(error, openai.APIConnectionError):
+            cause = self._masked(error.__cause__ or error)
+            if fault_of(error) is Fault.ACCESS:
+                return f"nothing answers ({cause}), so start the server or mend its address"
+            late = isinstance(error, openai.APITimeoutError)
+            return f"no answer within {self.timeout:g} s" if late else f"the connection broke ({cause})"
+        if not isinstance(error, openai.APIStatusError):
+            return NO_COMPLETION
+        if error.status_code in (401, 403):
+            key = f"the key in ${self.api_key_env} {'was refused' if self._key() else 'is not set'}"
+            return f"HTTP {error.status_code}: {'the login in the address was refused' if self._login else key}"
+        hint = ": the address or the model's name is wrong" * (error.status_code == 404)
+        return f"HTTP {error.status_code}: {self._masked(words_of(error.body or error.response.text))}{hint}"
+
+    def _masked(self, said) -> str:
+        """Without key and password, and short."""
+        said = str(said)
+        for secret in (self._key(), self._login and self._login[1]):
+            if secret:
+                said = said.replace(secret, "***")
+        return _shortly(said)
+
+    def _in_one_line(self, answers: list[str | None], failed: dict[int, str], ended_at: int | None) -> str:
+        """Why it ended at that row, or else why the first row failed; with the rows that failed alike."""
+        why = failed[min(failed) if ended_at is None else ended_at]
+        at, *alike = sorted(row for row, said in failed.items() if said == why)
+        more = f" (and rows {', '.join(map(str, alike[:5]))}{', ...' * (len(alike) > 5)})" if alike else ""
+        others = len(failed) - 1 - len(alike)
+        rest = f"{others} more failed otherwise; " if others else ""
+        end = "" if ended_at is None else "given up; "
+        kept = f"{sum(answer is not None for answer in answers)} of {len(answers)} were answered and are kept"
+        again = "the same call with the same Served asks only for the rest"
+        return f"{self.url}: row {at}{more}: {why.rstrip('.')}; {rest}{end}{kept}: {again}"
+
+
+def _address(url: str) -> tuple[str, tuple[str, str] | None]:
+    """What requests are sent to, and the login that stood in it. ValueError, without the login, for what is no address."""
+    shown = url.strip().rpartition("@")[2].partition("?")[0]
+    try:
+        parts = urlsplit(url.strip())
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and len(url.split()) == 1
+    except ValueError:  # a port that is no number, a bracket too many
+        known = False
+    if not known:
+        raise ValueError(f"{shown!r} is no address: it is http://host:port or https://host/v1")
+    if parts.query or parts.fragment:
+        raise ValueError(f"the address {shown!r} goes on with ? or #, which isn't sent along: give it without that part")
+    path = parts.path.rstrip("/").removesuffix("/chat/completions") if parts.path.strip("/") else "/v1"
+    login = (unquote(parts.username or ""), unquote(parts.password or "")) if "@" in parts.netloc else None
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}", login
 
 
 def _messages(row: dict, system: str | None) -> list[dict]:

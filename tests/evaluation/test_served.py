@@ -9,7 +9,7 @@ from PIL import Image, ImageChops
 
 from helpers.evaluation import Served, ServedError, evaluate_folder, generate_answers
 from helpers.models import FULL_SENTENCE, SHORT_ANSWER
-from tests.evaluation.fake_server import FakeServer, picture, question
+from tests.evaluation.fake_server import FakeServer, completion, picture, question
 
 
 @pytest.fixture
@@ -67,10 +67,11 @@ def test_the_instruction_is_the_addresss_own_unless_a_call_names_another(fake, r
 
 
 def test_other_lengths_empty_answers_and_a_path_of_its_own(fake, rows):
-    server = fake(lambda number, body: None)
+    server = fake(lambda number, body: "")
     assert ask(Served(server.url + "/openai/v1/"), rows[:1], max_new_tokens=5) == [""]
     assert server.paths == ["/openai/v1/chat/completions"]
     assert server.asked[0]["max_tokens"] == 5
+    assert "model" not in server.asked[0]
 
 
 def test_several_are_under_way_at_once_and_come_back_in_order(fake, rows):
@@ -99,9 +100,44 @@ def test_without_a_server_it_is_said_at_once(rows):
 
 
 def test_what_is_no_address_is_refused_before_anything_is_asked():
-    for wrong in ("127.0.0.1:8000", "embedded", "ftp://x/y", "http://"):
+    for wrong in ("127.0.0.1:8000", "embedded", "ftp://x/y", "http://", "http://x:y", "http://[::1", "http://my host"):
         with pytest.raises(ValueError, match="is no address: it is http://host:port"):
             Served(wrong)
+
+
+@pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/chat/completions", "/v1/chat/completions/"])
+def test_an_address_is_taken_as_it_is_found(fake, rows, end):
+    server = fake()
+    ask(Served(f" {server.url}{end}\n"), rows[:1])
+    assert server.paths == ["/v1/chat/completions"]
+
+
+def test_a_question_mark_in_an_address_is_refused_and_what_follows_not_shown():
+    with pytest.raises(ValueError, match=r"https://host/v1' goes on with \? or #, .* give it without that part") as error:
+        Served("https://host/v1?key=planted")
+    assert "planted" not in str(error.value)
+
+
+def test_a_password_in_the_address_is_sent_and_never_shown(fake, rows, caplog):
+    caplog.set_level("DEBUG")
+    server = fake(lambda number, body: (400, {"error": "pl@nted is wrong"}) if number else question(body))
+    served = Served(server.url.replace("//", "//me:pl%40nted@"))
+    with pytest.raises(ServedError, match=r"\*\*\* is wrong") as error:
+        ask(served, rows[:2])
+    assert base64.b64decode(server.headers[0]["authorization"].removeprefix("Basic ")) == b"me:pl@nted"
+    shown = str(error.value) + repr(served) + caplog.text
+    for wrong in ("http://me:pl@nted@host:x", "ftp://me:pl@nted@host", "me:pl@nted@host"):
+        with pytest.raises(ValueError, match="is no address") as error:
+            Served(wrong)
+        shown += str(error.value)
+    refused = fake(lambda number, body: (401, {"error": "pl@nted"}))
+    with pytest.raises(ServedError, match="HTTP 401: the login in the address was refused") as error:
+        ask(Served(refused.url.replace("//", "//me:pl%40nted@")), rows)
+    shown += str(error.value)
+    with pytest.raises(ServedError, match="nothing answers") as error:
+        ask(Served("http://me:pl%40nted@127.0.0.1:9", retries=0), rows)
+    shown += str(error.value)
+    assert "nted" not in shown
 
 
 def test_a_wrong_model_name_is_the_servers_own_words_and_is_given_up_after_three(fake, rows):
@@ -158,10 +194,69 @@ def test_what_was_answered_before_the_server_died_is_kept(fake, rows):
 
 
 def test_a_time_out_names_its_row(fake, rows):
-    server = fake(lambda number, body: time.sleep(1.0) if question(body) == "question 2" else question(body))
-    with pytest.raises(ServedError, match=r"row 2: no answer within 0.3 s; given up there; 2 of 4") as error:
-        ask(Served(server.url, timeout=0.3, retries=0), rows[:4])
+    slow = True
+    server = fake(lambda number, body: time.sleep(1.0) if slow and question(body) == "question 2" else question(body))
+    served = Served(server.url, timeout=0.3, retries=0)
+    with pytest.raises(ServedError, match=r"row 2: no answer within 0.3 s; 3 of 4 were answered") as error:
+        ask(served, rows[:4])
     assert one_line(error)
+    assert not error.value.gave_up
+    slow = False
+    assert ask(served, rows[:4]) == [row["query"] for row in rows[:4]]
+
+
+def test_refused_rows_in_the_middle_end_nothing_and_are_asked_last_the_next_time(fake, rows):
+    refused = {"question 50", "question 51", "question 52", "question 53", "question 54", "question 55"}
+    server = fake(lambda number, body: (400, {"error": "too large"}) if question(body) in refused else question(body))
+    served = Served(server.url)
+    line = r"row 50 \(and rows 51, 52, 53, 54, 55\): HTTP 400: too large; 94 of 100"
+    for _ in range(2):
+        with pytest.raises(ServedError, match=line) as error:
+            ask(served, rows)
+        assert one_line(error)
+        assert not error.value.gave_up
+    assert len(server.asked) == 106, "what was answered was asked again"
+    refused.clear()
+    assert ask(served, rows) == [row["query"] for row in rows]
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_server_in_trouble_is_given_up_and_the_next_call_begins_with_other_rows(fake, rows, at_once):
+    sick = {f"question {at}" for at in range(40, 48)}
+    server = fake(lambda number, body: (503, {"error": "overloaded"}) if question(body) in sick else question(body))
+    served = Served(server.url, retries=0, at_once=at_once)
+    with pytest.raises(ServedError, match=r"row 40 \(.*: HTTP 503: overloaded; given up; 40 of 100") as error:
+        ask(served, rows)
+    assert error.value.gave_up
+    number = len(error.value.rows)
+    assert error.value.rows.keys() == set(range(40, 40 + number))
+    assert 5 <= number <= 8
+    sick -= {f"question {at}" for at in range(40 + number, 48)}
+    with pytest.raises(ServedError, match=rf"{100 - number} of 100") as error:
+        ask(served, rows)
+    assert not error.value.gave_up, "no other row was left"
+    sick.clear()
+    assert ask(served, rows) == [row["query"] for row in rows]
+
+
+def test_where_rows_failed_before_the_line_says_what_ended_it(fake, rows):
+    def reply(number, body):
+        at = int(question(body).split()[1])
+        return (400, {"error": "too large"}) if at == 3 else (401, {"error": "no"}) if at > 5 else question(body)
+
+    with pytest.raises(
+        ServedError, match=r"row 6: HTTP 401: the key .* is not set; 1 more failed otherwise; given up"
+    ) as error:
+        ask(Served(fake(reply).url, api_key_env="NOT_SET_ANYWHERE"), rows)
+    assert one_line(error)
+    assert error.value.rows.keys() == {3, 6}
+
+
+def test_an_unknown_model_is_given_up_at_once(fake, rows):
+    server = fake(lambda number, body: (404, {"error": {"message": "The model `mergd` does not exist."}}))
+    with pytest.raises(ServedError, match=r"404: The model `mergd` does not exist.: the address or the model's name is wrong"):
+        ask(Served(server.url, "mergd"), rows)
+    assert len(server.asked) == 1
 
 
 def test_a_broken_picture_is_named_and_not_sent(fake, rows):
@@ -173,12 +268,61 @@ def test_a_broken_picture_is_named_and_not_sent(fake, rows):
     assert [question(body) for body in server.asked] == ["question 0", "question 2", "question 3"]
 
 
+def test_broken_pictures_are_never_the_servers_fault(fake, rows):
+    server = fake()
+    broken = [{**row, "image": b"<html>no picture</html>"} for row in rows[:6]]
+    with pytest.raises(
+        ServedError, match=r"row 0 \(and rows 1, 2, 3, 4, 5\): the picture: .*; 94 of 100 were answered"
+    ) as error:
+        ask(Served(server.url), [*broken, *rows[6:]])
+    assert one_line(error)
+    assert not error.value.gave_up
+    assert len(server.asked) == 94
+
+
 @pytest.mark.parametrize("said", [b"<html>", {"choices": []}, {"choices": [{"message": None}]}, []])
 def test_what_is_no_chat_completion_is_said(fake, rows, said):
     server = fake(lambda number, body: (200, said))
     with pytest.raises(ServedError, match="no chat completion: the address is not an OpenAI-compatible one") as error:
         ask(Served(server.url), rows[:1])
     assert one_line(error)
+
+
+def held(content, finish_reason="stop", **message) -> tuple[int, dict]:
+    body = completion(content)
+    body["choices"][0]["finish_reason"] = finish_reason
+    body["choices"][0]["message"] |= message
+    return 200, body
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (held(None), r"the reply holds no text \(finish_reason 'stop'\)"),
+        (held(None, "content_filter"), r"the reply holds no text \(finish_reason 'content_filter'\)"),
+        (held(None, refusal="I can't\nsee that."), "the model refused: I can't see that"),
+        (held(None, "length"), "no text within max_new_tokens=16: a model that thinks first needs more"),
+        (held("", "length"), "no text within max_new_tokens=16"),
+        (held([{"type": "thinking", "thinking": []}]), "the reply holds no text"),
+        ((200, {"error": {"message": "the provider\nis away", "code": 502}}), "replied with an error: the provider is away"),
+        ((200, {"error": "away"}), "replied with an error: away"),
+    ],
+)
+def test_a_reply_without_an_answer_is_the_rows_problem_and_never_an_empty_answer(fake, rows, reply, said):
+    server = fake(lambda number, body: reply if question(body) == "question 1" else question(body))
+    with pytest.raises(ServedError, match=said) as error:
+        ask(Served(server.url), rows[:3])
+    assert "2 of 3 were answered" in one_line(error)
+    assert not error.value.gave_up
+
+
+@pytest.mark.parametrize(
+    ("content", "answer"),
+    [("", ""), (" \n", ""), ([{"type": "text", "text": " 1"}, {"type": "other"}, {"type": "text", "text": "7 "}], "17")],
+)
+def test_an_empty_text_is_an_answer_and_parts_are_one_text(fake, rows, content, answer):
+    server = fake(lambda number, body: held(content))
+    assert ask(Served(server.url), rows[:1]) == [answer]
 
 
 def test_the_key_is_read_from_its_variable_sent_and_never_said(fake, rows, monkeypatch):
@@ -212,11 +356,16 @@ def test_a_folder_is_evaluated_through_an_address(fake, rows, tmp_path):
         row["image"].save(tmp_path / f"{at}.png")
         lines.append(f"{at}.png,{row['query']},{row['query'] if at % 2 else 'x'}")
     (tmp_path / "questions.csv").write_text("\n".join([*lines, "gone.png,where?,here"]))
-    server = fake(lambda number, body: (500, {"error": "no"}) if question(body) == "question 5" else question(body))
-    report = evaluate_folder(tmp_path, Served(server.url, retries=0))
-    assert (report.scored, report.score) == (5, 2 / 5)
-    assert [problem.partition(":")[0] for problem in report.problems] == ["line 7", "line 8"]
+    refused = {"question 2", "question 3", "question 4", "question 5"}  # also where the last rows are the ones that failed
+    server = fake(lambda number, body: (500, {"error": "no"}) if question(body) in refused else question(body))
+    served = Served(server.url, retries=0)
+    report = evaluate_folder(tmp_path, served)
+    assert (report.scored, report.score) == (2, 1 / 2)
+    assert [problem.partition(":")[0] for problem in report.problems] == [f"line {at}" for at in (4, 5, 6, 7, 8)]
     assert "HTTP 500" in report.problems[0]
+    refused.clear()
+    report = evaluate_folder(tmp_path, served)
+    assert (report.scored, report.score, len(server.asked)) == (6, 3 / 6, 10)
     with pytest.raises(ServedError, match="nothing answers"):
         evaluate_folder(tmp_path, Served("http://127.0.0.1:9", retries=0))
     nothing = fake(lambda number, body: (400, {"error": "no"}))
