@@ -1,19 +1,24 @@
-"""Lesson 09: what it recorded, and that its servers end with it, killed or interrupted."""
+"""Lesson 09: what it recorded, what its card says, and that its servers end with it, killed or interrupted."""
 
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import nbformat
 import psutil
 import pytest
+from huggingface_hub import ModelCard
 from peft import LoraConfig, get_peft_model
 
 from helpers.course import load_profile, note_base
 from helpers.lora import text_layers
 from helpers.models import load_model
+from helpers.paths import EMBEDDED_MODEL, NOTEBOOKS
 
 TETHERED = "helpers.evaluation.tethered"
 
@@ -69,3 +74,42 @@ def test_the_server_is_gone_with_the_lesson(after_lesson_04, ending, moment):
     runner.wait(60)
     _, alive = psutil.wait_procs(started, timeout=15)
     assert not alive, f"still there: {alive}"
+
+
+def card_of(model: str, dataset: str, folder) -> ModelCard:
+    """What the lesson's own cells write."""
+    cells = nbformat.read(NOTEBOOKS / "09_serving.ipynb", as_version=4).cells
+    first = next(at for at, cell in enumerate(cells) if cell.source.startswith("## A card")) + 1
+    imports = next(cell for cell in cells if "ModelCardData\n" in cell.source)
+    (folder / "merged").mkdir()
+    names = {"MODEL": model, "DATASET": dataset, "folder": folder, "test_rows": [0] * 4, "right": [True, True, False, True]}
+    names |= {"low": 0.3, "high": 1.0}
+    for cell in (imports, *cells[first : first + 3]):
+        exec(cell.source, names)
+    return ModelCard.load(folder / "merged" / "README.md")
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "named"),
+    [
+        ("embedded", "embedded", "The course's tiny SmolVLM with LoRA, fine-tuned on ChartQA-mini to"),
+        ("private/my-base", "private/my charts", "my-base with LoRA, fine-tuned on my charts to"),
+    ],
+)
+def test_a_card_names_what_is_only_here_by_a_name_and_a_checksum(tmp_path, model, dataset, named):
+    shutil.copytree(EMBEDDED_MODEL, tmp_path / "private/my-base")
+    places = [name if name == "embedded" else str(tmp_path / name) for name in (model, dataset)]
+    card = card_of(*places, tmp_path)
+    assert named in card.text
+    assert hashlib.sha256((EMBEDDED_MODEL / "model.safetensors").read_bytes()).hexdigest() in card.text
+    assert (card.data.base_model, card.data.datasets, card.data.license) == (None, None, "apache-2.0")
+    for place in ("embedded", "private"):
+        assert place not in str(card)
+
+
+def test_a_card_names_what_is_on_the_hub_by_its_address(tmp_path):
+    card = card_of("someone/model@1234abc", "someone/charts@5678def", tmp_path)
+    assert (card.data.base_model, card.data.datasets) == ("someone/model", ["someone/charts"])
+    assert card.data.eval_results[0].dataset_type == "someone/charts"
+    assert "revision 1234abc" in card.text
+    assert "someone/charts@5678def" in card.text
