@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from helpers.course.colab import brought_by
 from helpers.course.notebooks import UsageError, check_parameters, find_lessons, select_lessons
 from helpers.course.profiles import load_profile
+from helpers.course.repository import course_address
 from helpers.paths import ROOT
 from helpers.training import run_command
 
@@ -57,11 +58,6 @@ def run_job(command: list[str], submit: bool = False) -> str:
     """What the command would send (``--dry-run``: no network, no token needed); with ``submit=True`` it is sent."""
     at = command.index("run") + 1
     return run_command(*command) if submit else run_command(*command[:at], "--dry-run", *command[at:])
-
-
-def course_address() -> str:
-    """The repository's address: the one setting ``[tool.course] repository`` in pyproject.toml; empty if it isn't set."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["course"]["repository"]
 
 
 def checked_out() -> str:

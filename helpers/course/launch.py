@@ -4,19 +4,17 @@ The setting is ``[tool.course] repository`` in pyproject.toml. Run ``python -m h
 after adding a lesson; a test says when that was forgotten.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
 
-from helpers.course.jobs import course_address
 from helpers.course.marks import with_block
 from helpers.course.notebooks import find_lessons
+from helpers.course.repository import course_address, file_address, forge
 from helpers.paths import NOTEBOOKS, ROOT
 
 TAG = "set-up"  # of the code cell that this module owns; the markdown cell before it begins with "## Set-up"
-BRANCH = "main"
 _TEXT = """\
 ## Set-up
 
@@ -61,14 +59,13 @@ def setup_code(address: str, extras: Sequence[str] = ()) -> str:
 
 def badges(notebook: str, address: str) -> str:
     """A line of badges that open the notebook elsewhere; empty without an address. Colab and Kaggle open GitHub's alone."""
-    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(\.git)?/?", address)
-    if not found:
+    if forge(address) != "github":
         return ""
-    page = f"{found[1]}/blob/{BRANCH}/{notebook}"
+    page = file_address(address, notebook).removeprefix("https://github.com/")
     links = {
         ("Colab", "colab.research.google.com/assets/colab-badge.svg"): f"colab.research.google.com/github/{page}",
         ("Kaggle", "kaggle.com/static/images/open-in-kaggle.svg"): f"kaggle.com/kernels/welcome?src=https://github.com/{page}",
-        ("Codespaces", "github.com/codespaces/badge.svg"): f"codespaces.new/{found[1]}",
+        ("Codespaces", "github.com/codespaces/badge.svg"): f"codespaces.new/{page.split('/blob/')[0]}",
     }
     return " ".join(f"[![Open in {name}](https://{picture})](https://{link})" for (name, picture), link in links.items())
 

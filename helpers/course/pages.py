@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 
 from helpers.course.measured_in import measuring_cells
+from helpers.course.repository import file_address
 from helpers.paths import ROOT
 
 # A link, or code, in which there is none; a link may have code in its words.
@@ -20,8 +21,8 @@ _STYLE = re.compile(r'<style type="text/css">\s*</style>\s*|<style scoped>.*?</s
 class Links:
     """Where a link of a page leads. ``pages``: paths that the book has; ``address``: of the repository, or "".
 
-    What is neither goes to the repository, or, without an address, into the book as a file to download: ``files`` collects
-    those, to be copied below ``sources/``.
+    What is neither goes to the repository, or, where no address of a file there is known, into the book as a file to download:
+    ``files`` collects those, to be copied below ``sources/``.
     """
 
     pages: set[str]
@@ -42,8 +43,8 @@ class Links:
             return found[0]
         if not (ROOT / inside).exists():
             raise ValueError(f"{page} links to {target}, which is not in the repository")
-        if self.address:
-            return f"[{words}]({self.address}/blob/main/{inside}{'#' + anchor if anchor else ''})"
+        if there := file_address(self.address, inside):
+            return f"[{words}]({there}{'#' + anchor if anchor else ''})"
         if (ROOT / inside).is_dir():
             return words
         return self.download(words, inside, page)
@@ -73,6 +74,8 @@ def lesson_page(notebook: nbformat.NotebookNode, page: str, links: Links, facts:
             cells.append(nbformat.v4.new_markdown_cell(f"({_label(at)})="))
         cells += _code(cell)
     source = links.download("The notebook, without outputs", page, page)
+    if there := file_address(links.address, page):
+        source += f", or [in the repository]({there})"
     title = notebook.cells[0]
     title.source = re.sub(r"\A(# .*)", lambda found: f"{found[1]}\n\n{facts} {source}.", title.source)
     if figures:

@@ -1,8 +1,8 @@
 """The book of a run: its executed lessons, the exercises and the repository's own texts as a site, built without a network."""
 
 import importlib.util
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,17 +12,16 @@ from pathlib import Path
 import nbformat
 
 from helpers.course.front import front_page
-from helpers.course.jobs import course_address
 from helpers.course.notebooks import find_lessons
 from helpers.course.outputs import spell
 from helpers.course.pages import Links, lesson_page
+from helpers.course.repository import BRANCH, forge, repository_address
 from helpers.course.results import read_results
 from helpers.course.times import lesson_seconds
 from helpers.paths import NOTEBOOKS, ROOT
 
 BOOK = Path(__file__).parent / "book"  # Sphinx's configuration, and what the pages need: style, MathJax
 PACKAGES = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx_copybutton")
-_FORGE = re.compile(r"(?:https://|git@|ssh://git@)(github\.com|gitlab\.com|codeberg\.org)[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 # Sections of the book and the pages in them, as globs from the repository's root; lessons stand before them.
 _SECTIONS = {
     "Exercises": ("exercises/README.md", "exercises/[0-9]*.ipynb", "exercises/capstone.md", "exercises/troubleshooting.md"),
@@ -51,23 +50,31 @@ def build_site(folder: Path) -> Path:
         source, built = Path(place) / "source", Path(place) / "site"
         address, found = repository_address()
         write_source(folder, executed, source, address, found)
-        _sphinx(source, built, address)
+        run_sphinx(source, built, theme_options(address, found))
         shutil.rmtree(folder / "site", ignore_errors=True)
         shutil.move(built, folder / "site")
     return folder / "site" / "index.html"
 
 
-def repository_address() -> tuple[str, bool]:
-    """Where the repository lives, as set in pyproject.toml; else its ``origin``, if that is at a public forge. Whether it was
-    found that way is the second. Empty if neither is known."""
-    if address := course_address():
-        return address, False
-    try:
-        done = subprocess.run(["git", "remote", "get-url", "origin"], cwd=ROOT, capture_output=True, text=True)
-    except FileNotFoundError:  # a course that was downloaded as an archive, on a machine without git
-        return "", False
-    found = _FORGE.fullmatch(done.stdout.strip())
-    return (f"https://{found[1]}/{found[2]}", True) if found else ("", False)
+def theme_options(address: str, found: bool) -> dict:
+    """The buttons at the top of a page: to the repository, if it is at a forge that the theme knows, and to Colab."""
+    if forge(address) not in ("github", "gitlab", "bitbucket"):
+        return {}
+    options = {
+        "repository_url": address,
+        "repository_provider": forge(address),  # the theme would guess it, from names of groups too
+        "repository_branch": BRANCH,
+        "use_repository_button": True,
+    }
+    if _on_colab(address, found):
+        options["launch_buttons"] = {"colab_url": "https://colab.research.google.com", "notebook_interface": "jupyterlab"}
+    return options
+
+
+def _on_colab(address: str, found: bool) -> bool:
+    """Whether lessons run on Colab: it opens GitHub's notebooks alone, and their first cell fetches the course only from an
+    address that is set."""
+    return forge(address) == "github" and not found
 
 
 def write_source(folder: Path, executed: dict[str, Path], source: Path, address: str, found: bool) -> None:
@@ -96,7 +103,7 @@ def write_source(folder: Path, executed: dict[str, Path], source: Path, address:
     for path in sorted(links.files):
         (source / "sources" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, source / "sources" / path)
-    front = front_page(folder, source, lessons, results, _where(address, found))
+    front = front_page(folder, source, lessons, results, where(address, found))
     (source / "index.md").write_text(f"{front}\n{_contents(sections)}", encoding="utf-8")
 
 
@@ -110,11 +117,14 @@ def _facts(page: str, ran: Path | None, times: dict[str, float], results: dict) 
     return f"Run{took}, with the profile `{profile}`."
 
 
-def _where(address: str, found: bool) -> str:
+def where(address: str, found: bool) -> str:
+    """The front page's sentence on where the course lives, and how a lesson is had from there."""
+    download = "each lesson's notebook can be downloaded from its page"
     if not address:
-        return "Each lesson's notebook can be downloaded from its page."
+        return f"{download.capitalize()}."
     how = " (taken from git's `origin`, since `[tool.course] repository` is not set)" if found else ""
-    return f"The course lives at <{address}>{how}; the rocket at the top of a lesson opens it on Colab."
+    lessons = "the rocket at the top of a lesson opens it on Colab" if _on_colab(address, found) else download
+    return f"The course lives at <{address}>{how}; {lessons}."
 
 
 def _contents(sections: dict[str, list[str]]) -> str:
@@ -136,11 +146,12 @@ def _entry(page: str) -> str:
     return f"{title.lstrip('# ').split(':')[0]} <{name}>"
 
 
-def _sphinx(source: Path, built: Path, address: str) -> None:
+def run_sphinx(source: Path, built: Path, buttons: dict) -> None:
+    """Make the site ``built`` of the pages in ``source``, with these options of the theme. SiteError with what Sphinx says."""
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", "-j", "auto"]
     done = subprocess.run(
         [*command, "-c", str(BOOK), "-d", str(source.parent / "doctrees"), str(source), str(built)],
-        capture_output=True, encoding="utf-8", errors="replace", env=os.environ | {"COURSE_REPOSITORY": address},
+        capture_output=True, encoding="utf-8", errors="replace", env=os.environ | {"COURSE_BUTTONS": json.dumps(buttons)},
     )  # fmt: skip
     if done.returncode:
         raise SiteError(f"the book could not be built:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")

@@ -1,5 +1,9 @@
 """What goes into the book's pages, and when there is none. How they look: tests/site."""
 
+import re
+import shutil
+import subprocess
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -10,7 +14,6 @@ from helpers.course import (
     build_site,
     lesson_page,
     measuring_cells,
-    repository_address,
     site,
     write_contact_sheet,
 )
@@ -81,16 +84,44 @@ def test_a_figure_is_traced_to_the_cell_that_measured_it():
 
 
 @pytest.mark.parametrize(
-    ("remote", "address"),
+    ("address", "found", "files", "button", "colab"),
     [
-        ("https://github.com/me/course.git", ADDRESS), ("git@github.com:me/course.git", ADDRESS), ("/somewhere/course", ""),
-        ("https://git.example.org/me/course", ""), ("", ""),
+        (ADDRESS, False, f"{ADDRESS}/blob/main", True, True),
+        (ADDRESS, True, f"{ADDRESS}/blob/main", True, False),
+        ("https://gitlab.com/github/group/course", False, "https://gitlab.com/github/group/course/-/blob/main", True, False),
+        ("https://bitbucket.org/me/course", False, "https://bitbucket.org/me/course/src/main", True, False),
+        ("https://codeberg.org/me/course", False, "https://codeberg.org/me/course/src/branch/main", False, False),
+        ("https://git.example.org/me/course.git", False, "", False, False),
+        ("", False, "", False, False),
     ],
-)  # fmt: skip
-def test_an_address_is_taken_from_git_only_at_a_public_forge(monkeypatch, remote, address):
-    monkeypatch.setattr(site, "course_address", lambda: "")
-    monkeypatch.setattr("subprocess.run", lambda *_, **__: type("Done", (), {"stdout": remote + "\n"}))
-    assert repository_address() == (address, bool(address))
+    ids=["github", "github_found", "gitlab", "bitbucket", "codeberg", "elsewhere", "nowhere"],
+)
+def test_wherever_the_course_lives_its_book_is_built_and_leads_there(tmp_path, address, found, files, button, colab):
+    """A front page, a lesson and an exercise, with the book's own configuration: all that leads out of them, in order."""
+    source, built, leads = tmp_path / "source", tmp_path / "site", {}
+    pages = ("notebooks/04_sft_chartqa", "exercises/04_sft_chartqa")
+    for name in pages:
+        page = f"{name}.ipynb"
+        for path in (source / page, source / "sources" / page):
+            path.parent.mkdir(parents=True)
+            path.touch()
+        notebook = new_notebook(cells=[new_markdown_cell("# A page\n\n[The licence](../LICENSE)")])
+        nbformat.write(lesson_page(notebook, page, links(address), "Run.", {}), source / page)
+    (source / "sources" / "LICENSE").touch()
+    contents = "\n".join(["```{toctree}", *pages, "```"])
+    (source / "index.md").write_text(f"# A book\n\n{site.where(address, found)}\n\n{contents}\n", encoding="utf-8")
+    site.run_sphinx(source, built, site.theme_options(address, found))
+    for name in ("index", *pages):
+        text = (built / f"{name}.html").read_text(encoding="utf-8")
+        leads[name] = re.findall(r'href="(https?://[^"]*)"', text[text.index("<main") :])
+    own = [address] if button else []
+    launch = [f"https://colab.research.google.com/github/me/course/blob/main/{pages[0]}.ipynb"] if colab else []
+    assert leads == {"index": own + ([address] if address else [])} | {
+        name: (launch if name == pages[0] else []) + own + ([f"{files}/{name}.ipynb", f"{files}/LICENSE"] if files else [])
+        for name in pages
+    }
+    assert ("Colab" in site.where(address, found)) == colab
+    assert ("taken from git's `origin`" in site.where(address, found)) == found
 
 
 def test_without_a_run_or_its_packages_there_is_no_book_and_a_word_on_what_to_do(tmp_path, monkeypatch):
@@ -103,7 +134,15 @@ def test_without_a_run_or_its_packages_there_is_no_book_and_a_word_on_what_to_do
         build_site(tmp_path)
 
 
-def test_the_workflow_publishes_what_the_run_makes():
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+def test_make_takes_a_run_with_a_space_in_its_name():
+    done = subprocess.run(["make", "-n", "site", "RUN=runs/my run"], cwd=ROOT, capture_output=True, text=True)
+    assert '-m helpers site --run "runs/my run"' in done.stdout
+
+
+def test_the_workflow_publishes_what_the_run_makes_and_the_readme_says_that_it_was_not_run():
     text = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
     assert "path: runs/tiny/site" in text
     assert "run: make course" in text
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "(`.github/workflows/site.yml`) is checked in its form only and was not run here" in readme

@@ -1,10 +1,9 @@
 """Sphinx's configuration for the book: everything local, nothing executed. :mod:`helpers.course.site` writes what it reads."""
 
+import json
 import os
 
 from pygments.lexers.special import TextLexer
-
-REPOSITORY = os.environ.get("COURSE_REPOSITORY", "")
 
 project = html_title = "Fine-tuning vision language models"
 author = "the course's contributors"
@@ -31,25 +30,21 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "show_navbar_depth": 1,
     "show_toc_level": 2,
+    **json.loads(os.environ.get("COURSE_BUTTONS", "{}")),  # those that lead out of the book
 }
-if REPOSITORY:
-    html_theme_options |= {
-        "repository_url": REPOSITORY,
-        "repository_branch": "main",
-        "path_to_docs": "",
-        "use_repository_button": True,
-    }
-    html_theme_options["use_source_button"] = True
-if REPOSITORY.startswith("https://github.com/"):
-    html_theme_options["launch_buttons"] = {
-        "colab_url": "https://colab.research.google.com",
-        "notebook_interface": "jupyterlab",
-    }
 
 # MathJax and its one font, from _static/mathjax, with the rules for what a screen reader says of a formula.
 mathjax_path = "mathjax/tex-chtml.js"
 mathjax_config_path = "mathjax_config.js"
 
 
+def only_lessons_launch(app, pagename, templatename, context, doctree):
+    """Exercises have no cell that fetches the course: on Colab their first cell would fail."""
+    if not pagename.startswith("notebooks/"):
+        buttons = context["header_buttons"]
+        context["header_buttons"] = [button for button in buttons if button.get("label") != "launch-buttons"]
+
+
 def setup(app):
     app.add_lexer("csv", TextLexer)
+    app.connect("html-page-context", only_lessons_launch, priority=502)  # after the theme's own, which has 501
