@@ -25,7 +25,7 @@ course: setup
 
 # The book of a run; `make course` ends with it.
 site: setup
-	@$(VENV_PYTHON) -m helpers site --run $(RUN)
+	@$(VENV_PYTHON) -m helpers site --run "$(RUN)"
 
 test: setup
 	@$(VENV_PYTHON) -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
