@@ -60,7 +60,7 @@ def report(tmp_path_factory):
     said = {"trainable_parameters": count_parameters("embedded", gpu_check.lesson_lora("embedded")).trainable}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu_check, "run_on_gpu", lambda *given: said)
-        patch.setattr(gpu_check, "measured_by", lambda: {"commit": "a commit"})
+        patch.setattr(gpu_check, "measured_by", lambda: {"commit": "a commit", "machine": "a machine"})
         patch.setattr(gpu_check, "measure_trl", lambda *given: 3.0)  # a process of its own: the slow test starts it
         few = load_profile("gpu") | {"BATCH_SIZE": 2, "GRADIENT_ACCUMULATION": 1}
         patch.setattr(gpu_check, "load_profile", lambda name: few)
@@ -87,7 +87,7 @@ def test_the_stages_measure_what_the_table_says(report):
 
 def test_what_is_done_is_kept_and_another_card_begins_anew(report, monkeypatch):
     folder, found = report
-    monkeypatch.setattr(gpu_check, "measured_by", lambda: {"commit": "a commit"})
+    monkeypatch.setattr(gpu_check, "measured_by", lambda: {"commit": "a commit", "machine": "a machine"})
 
     def again(*given):
         raise AssertionError("this stage was done already")

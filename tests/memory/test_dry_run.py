@@ -120,7 +120,7 @@ def test_more_of_anything_takes_more_and_checkpointing_less():
 
 
 _RELEASED = """
-import json, resource, sys, time
+import json, pathlib, re, resource, sys, time
 from peft import LoraConfig
 from helpers.memory import estimate_training_memory
 lora = LoraConfig(r=8, target_modules=["q_proj", "v_proj"])
@@ -128,7 +128,12 @@ estimate_training_memory("embedded", lora=lora)
 began = time.process_time()
 estimate = estimate_training_memory(sys.argv[1], lora=lora, image_tiles=int(sys.argv[2]))
 seconds = time.process_time() - began
-print(json.dumps({"total": estimate.total, "seconds": seconds, "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+status = pathlib.Path("/proc/self/status")
+if status.exists():  # Linux hands a parent's ru_maxrss on to its children
+    rss = int(re.search(r"VmHWM:\\s*(\\d+) kB", status.read_text())[1]) * 1024
+else:
+    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"total": estimate.total, "seconds": seconds, "rss": rss}))
 """
 
 
@@ -140,7 +145,7 @@ def test_released_models_take_seconds_and_little_memory(name, tiles):
     figures = json.loads(done.stdout.splitlines()[-1])
     print(name, figures)
     assert figures["seconds"] < 10
-    assert figures["rss"] * (1 if sys.platform == "darwin" else 1024) < 2e9
+    assert figures["rss"] < 2e9
     assert figures["total"] > weight_bytes(name, "bfloat16").total
 
 
