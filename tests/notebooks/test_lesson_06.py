@@ -2,6 +2,8 @@
 
 import math
 
+from helpers.course import read_measured
+
 LESSON = "06_evaluation"
 KEYS = {
     "base_relaxed_accuracy", "sft_relaxed_accuracy", "dpo_relaxed_accuracy", "sft_win_rate", "dpo_win_rate", "paired_p_value",
@@ -26,3 +28,8 @@ def test_it_learns_by_heart_and_the_validation_loss_says_so(recorded):
     assert figures["overfit_training_accuracy"] >= 0.95
     assert figures["overfit_last_test"] < figures["overfit_training_accuracy"] - 0.1
     assert figures["overfit_brought_back"] == figures["overfit_best_test"], "the best weights were not brought back"
+
+
+def test_what_the_prose_says_of_the_courses_own_run():
+    figures = read_measured()["lessons"][LESSON]
+    assert figures["overfit_last_test"] < figures["overfit_best_test"] - 0.05
