@@ -46,7 +46,7 @@ def main() -> None:
         from helpers.tiny.pretrain import try_language
 
         for seed in OTHER_SEEDS:
-            try_language(EMBEDDED_MODEL, recipe / f"seed-{seed}", workers, seed)
+            try_language(EMBEDDED_MODEL, recipe / f"seed-{seed}", seed)
     if what == "tune":
         from helpers.tiny.tune import tune
 

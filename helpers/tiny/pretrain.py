@@ -30,7 +30,7 @@ from helpers.tiny.curriculum import invented_chart
 from helpers.tiny.eyes import FactTable, reading_loss, what_tokens_should_say
 from helpers.tiny.initialization import compare_content_from_the_start, numbers_as_waves
 from helpers.tiny.provenance import measured_by
-from helpers.tiny.rendering import Drawn, draw_invented
+from helpers.tiny.rendering import CHUNK, Drawn, draw_invented, invented_chunk, without_pictures
 from helpers.tiny.skills import measure_skills
 
 SAVE_EVERY_SECONDS = 60
@@ -171,7 +171,7 @@ def pretrain(target: Path, folder: Path, workers: int, seed: int = 0) -> None:
     """
     began = time.monotonic()
     made = {"seed": seed, "charts": CHARTS, **measured_by()}
-    model, processor, facts, maker = _from_nothing(folder, workers, seed)
+    model, processor, facts, maker = _from_nothing(draw_invented(CHARTS, seed, folder / "charts", workers), seed)
     log = []
     for number, stage in enumerate(STAGES, start=1):
         log += train_stage(stage, number, model, facts, maker, folder)
@@ -185,9 +185,10 @@ def pretrain(target: Path, folder: Path, workers: int, seed: int = 0) -> None:
     keep_made(target, made | {"unseen": UNSEEN, "skills": skills, "minutes": (time.monotonic() - began) / 60})
 
 
-def try_language(target: Path, folder: Path, workers: int, seed: int) -> None:
+def try_language(target: Path, folder: Path, seed: int) -> None:
     """Train the language stage alone with another ``seed``, and note in ``target``'s card how well it compares."""
-    model, processor, facts, maker = _from_nothing(folder, workers, seed)
+    charts = without_pictures([pair for chunk in range(CHARTS // CHUNK) for pair in invented_chunk(seed, chunk)])
+    model, processor, facts, maker = _from_nothing(charts, seed)
     train_stage(STAGES[0], 1, model, facts, maker, folder)
     right = compared_right(model, facts, processor.tokenizer)
     print(f"seed {seed}: {right:.3f} of the comparisons right")
@@ -202,9 +203,7 @@ def compared_right(model, facts: FactTable, tokenizer, charts: int = 400, seed: 
     Comparing comes last in the language stage, and under worse recipes it stays away.
     """
     rng = np.random.default_rng(seed)
-    invented, words = zip(*(invented_chart(rng) for _ in range(charts)), strict=True)
-    unseen = Drawn(np.zeros((charts, 3, 128, 128), np.uint8), list(invented), list(words))  # perfect eyes need no pixels
-    maker = BatchMaker(unseen, tokenizer, seed)
+    maker = BatchMaker(without_pictures([invented_chart(rng) for _ in range(charts)]), tokenizer, seed)
     verdicts = torch.tensor([maker.word(verdict) for verdict in _VERDICTS])
     right = []
     for step in range(charts // 20):
@@ -216,13 +215,12 @@ def compared_right(model, facts: FactTable, tokenizer, charts: int = 400, seed: 
     return torch.cat(right).float().mean().item()
 
 
-def _from_nothing(folder: Path, workers: int, seed: int) -> tuple:
-    """A new model, its processor, the facts' table, and what draws its batches."""
+def _from_nothing(drawn: Drawn, seed: int) -> tuple:
+    """A new model, its processor, the facts' table, and what makes batches of ``drawn``."""
     torch.manual_seed(seed)
     processor = build_processor()
     model = build_model(processor.tokenizer)
     compare_content_from_the_start(model)
     numbers_as_waves(model, processor.tokenizer)
     facts = FactTable(model.config.text_config.hidden_size)
-    maker = BatchMaker(draw_invented(CHARTS, seed, folder / "charts", workers), processor.tokenizer, seed)
-    return model, processor, facts, maker
+    return model, processor, facts, BatchMaker(drawn, processor.tokenizer, seed)

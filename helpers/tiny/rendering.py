@@ -42,6 +42,12 @@ def invented_chunk(seed: int, chunk: int) -> list[tuple[Chart, Words]]:
     return [invented_chart(rng) for _ in range(CHUNK)]
 
 
+def without_pictures(charts: list[tuple[Chart, Words]]) -> Drawn:
+    """For what asks for no pixels, as perfect eyes do: all pictures are one grey, and take no memory."""
+    grey = np.broadcast_to(np.uint8(128), (len(charts), 3, PICTURE, PICTURE))
+    return Drawn(grey, [chart for chart, _ in charts], [words for _, words in charts])
+
+
 def _draw_chunk(job: tuple[Path, int, int]) -> None:
     path, seed, chunk = job
     torch.set_num_threads(1)  # there is a worker per core already; more threads would wait for one another
