@@ -189,6 +189,7 @@ def try_language(target: Path, folder: Path, seed: int) -> None:
     """Train the language stage alone with another ``seed``, and note in ``target``'s card how well it compares."""
     charts = without_pictures([pair for chunk in range(CHARTS // CHUNK) for pair in invented_chunk(seed, chunk)])
     model, processor, facts, maker = _from_nothing(charts, seed)
+    folder.mkdir(parents=True, exist_ok=True)
     train_stage(STAGES[0], 1, model, facts, maker, folder)
     right = compared_right(model, facts, processor.tokenizer)
     print(f"seed {seed}: {right:.3f} of the comparisons right")
