@@ -2,6 +2,7 @@
 
 import ast
 import json
+from itertools import islice
 
 import nbformat
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from trl.trainer.utils import RepeatSampler
 
 from helpers.__main__ import main
-from helpers.data import load_chartqa
+from helpers.data import kind_of, load_chartqa
 from helpers.evaluation import relaxed_match
 from helpers.paths import NOTEBOOKS
 
@@ -72,6 +73,13 @@ def test_rewards_forgive_the_blank_that_answers_begin_with():
     assert not relaxed_match(" Spain", ["Spain"])
     form = defined_in_the_lesson({}, "text_of", "form")
     assert form(said(" Spain", "", "It is 17"), label=labels) == [1, 0, 0]
+
+
+def test_a_number_is_rewarded_by_its_nearness():
+    near = defined_in_the_lesson({}, "text_of", "near")
+    labels = [["20"], ["20"], ["20"], ["-4"], ["20"], ["0"], ["Spain"], ["20"], ["20"]]
+    found = near(said(" 20", "15", "70", "-5", "Spain", "1", "Spain", "nan", "inf"), label=labels, query=["?"] * 9)
+    assert found == pytest.approx([1, 0.75, 0, 0.75, 0, 0, 0, 0, 0])
 
 
 def test_few_questions_still_make_a_step():
@@ -137,3 +145,21 @@ def test_a_reward_that_can_be_hacked_is(tmp_path):
     figures = json.loads((tmp_path / "results.json").read_text())["lessons"][LESSON]
     assert figures["hacked_reward"] > figures["hacked_first_reward"] + 0.1, figures
     assert figures["hacked_relaxed_accuracy"] <= figures["healthy_relaxed_accuracy"] / 3, figures
+
+
+@pytest.mark.slow
+def test_few_questions_of_few_kinds(tmp_path):
+    """As somebody's own file may have: fewer than a training asks for, and no question of a kind that is held back."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    lines = ["image,question,answer"]
+    rows = (row for row in load_chartqa("embedded", "train", 400) if kind_of(row["query"]) in ("count", "yes/no"))
+    for at, row in enumerate(islice(rows, 40)):
+        row["image"].save(folder / f"{at}.png")
+        lines.append(f"{at}.png,{row['query']},{row['label'][0]}")
+    (folder / "questions.csv").write_text("\n".join(lines), encoding="utf-8")
+    small = (f"DATASET={folder}", "START_STEPS=2", "GRPO_STEPS=3", "HACK_STEPS=2", "DESCRIBED_CHARTS=2")
+    words = [word for setting in small for word in ("--set", setting)]
+    assert main(["run", "08", "--profile", "tiny", "--out", str(tmp_path / "out"), *words]) == 0
+    figures = json.loads((tmp_path / "out" / "results.json").read_text())["lessons"][LESSON]
+    assert {name for name in figures if name.startswith("grpo_")} >= {"grpo_count", "grpo_yes_no"}
