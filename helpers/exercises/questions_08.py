@@ -145,7 +145,7 @@ QUESTIONS = {
             {
                 "nothing is wrong": "the reward rises, and that is all one sees there; look at the lengths, and read answers",
                 "groups without a difference": "their share is low: the groups do differ, and the model learns from that",
-                "learning rate too high": "it is that of the good run; the reward is what differs",
+                "learning rate too high": "it is no higher than that of the lesson's own run; the reward is what differs",
                 "learning rate too low": "the reward rises by a lot: something is being learnt",
             },
             Number(

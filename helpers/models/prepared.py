@@ -14,11 +14,12 @@ _ROOM = 5e8  # bytes of prepared pictures; each process that loads data has its 
 
 
 def prepare_once(processor):
-    """A processor that cuts and scales each picture once, and again only when half a gigabyte of others has come between.
+    """A processor that cuts and scales a picture once for each way it is asked to.
 
-    A training shows a picture with each of its questions, in every epoch; GRPO for every answer of a group as well, and the
-    whole batch twice: for the sampling and for the loss. What comes out is what ``processor`` makes, and what is saved is
-    ``processor``. Where it pads the pictures of a batch to each other, only the last batch is remembered.
+    It does so again only when half a gigabyte of others has come between. A training shows a picture with each of its
+    questions, in every epoch; GRPO for every answer of a group as well, in two ways: for the sampling and for the loss. What
+    comes out is what ``processor`` makes, and what is saved is ``processor``. Where it pads the pictures of a batch to each
+    other, only the last batch is remembered. Each process that loads data remembers for itself.
     """
     made = copy.copy(processor)
     made.image_processor = PreparedOnce(processor.image_processor)
@@ -35,16 +36,16 @@ class PreparedOnce:
 
     def __call__(self, images, *args, **settings) -> BatchFeature:
         pictures = [_only(unit) for unit in images] if isinstance(images, Sequence) else [None]
-        if None in pictures:  # several pictures in a question, or none that can be compared
+        if not pictures or None in pictures:  # several pictures in a question, or none that can be compared
             return self.processor(images, *args, **settings)
         keys, asked = [pixels_key(picture) for picture in pictures], repr((args, settings))
-        if self.one_by_one:
+        if self.one_by_one and all(isinstance(unit, list | tuple) for unit in images):  # else they may be one question's, all
             batch = _side_by_side(
                 [self._own(image, (key, asked), args, settings) for image, key in zip(images, keys, strict=True)]
             )
             if batch is not None:
                 return batch
-            self.kept, self.one_by_one = {}, False  # padded to each other: a batch can only be made as a whole
+            self.kept, self.held, self.one_by_one = {}, 0, False  # padded to each other: a batch can only be made as a whole
         distinct = list(dict.fromkeys(keys))
         if (distinct, asked) != self.last:
             self.last = distinct, asked
@@ -69,13 +70,15 @@ class PreparedOnce:
         return copy.deepcopy(self.processor, memo)  # a trainer saves what it was given: this is nothing to save
 
     def __reduce__(self):
-        return PreparedOnce, (self.processor, self.room)  # a process that loads data begins with an empty memory
+        return PreparedOnce, (self.processor, self.room)  # a process that is spawned to load data has an empty memory
 
 
 def _only(unit) -> Image.Image | None:
     if isinstance(unit, list | tuple) and len(unit) == 1:
         unit = unit[0]
-    return unit if isinstance(unit, Image.Image) else None
+    return (
+        unit if isinstance(unit, Image.Image) and unit.mode in ("RGB", "L") else None
+    )  # no palettes: same bytes, other colours
 
 
 def _side_by_side(each: list[BatchFeature]) -> BatchFeature | None:
@@ -87,6 +90,8 @@ def _side_by_side(each: list[BatchFeature]) -> BatchFeature | None:
             batch[name] = torch.cat(values)
         elif all(isinstance(value, list) for value in values):
             batch[name] = [part for value in values for part in value]
+            if len({part.shape for part in batch[name] if hasattr(part, "shape")}) > 1:
+                return None
         else:
             return None
     return BatchFeature(batch)

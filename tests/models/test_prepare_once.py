@@ -13,6 +13,7 @@ from helpers.models import chat, load_processor, prepare_once
 from helpers.models.features import bytes_of
 from helpers.models.prepared import PreparedOnce
 from tests.models.families import FAMILIES
+from tests.models.processors import llava_next
 
 
 @pytest.fixture(params=["embedded", *(make.__name__ for make in FAMILIES)])
@@ -30,7 +31,7 @@ def pictures():
     return [*list(found.values())[:2], wide]
 
 
-def batch(processor, pictures):
+def batch(processor, pictures, **how):
     text = [
         processor.apply_chat_template(chat(f"Question {n}?", None), add_generation_prompt=True) for n in range(len(pictures))
     ]
@@ -38,8 +39,8 @@ def batch(processor, pictures):
         text=text,
         images=[[picture.copy()] for picture in pictures],
         padding=True,
-        return_tensors="pt",
         add_special_tokens=False,
+        **(how or {"return_tensors": "pt"}),
     )
 
 
@@ -66,6 +67,26 @@ def test_batches_are_the_same_and_each_picture_is_made_ready_once(processor, pic
                 assert torch.equal(made[name], value) if torch.is_tensor(value) else made[name] == value, name
     padded = [3, 1, 1]  # of a batch as a whole, after the first try showed that its pictures have to be padded to each other
     assert calls in ([1, 1, 1], [1, 1, 1, *padded])
+
+
+@pytest.mark.parametrize("name", ["llava_next", "llava_onevision", "smolvlm", "qwen2_vl"])
+def test_lists_are_the_same_too(name, family_folder, pictures):
+    """As GRPO asks when it samples; some processors then give a list of tensors, padded to the largest of the batch."""
+    processor = llava_next() if name == "llava_next" else load_processor(family_folder(name))
+    once = prepare_once(processor)
+    one, two, wide = pictures
+    for each in ([one, two, one], [one, wide, two], [two, two]):
+        wanted, made = (batch(by, each, return_tensors=None) for by in (processor, once))
+        assert made.keys() == wanted.keys()
+        for name, value in wanted.items():
+            assert same(made[name], value), name
+
+
+def same(one, other) -> bool:
+    """Of whatever tensors, arrays and lists they consist."""
+    if hasattr(other, "shape"):
+        return one.shape == other.shape and bool((one == other).all())
+    return len(one) == len(other) and all(map(same, one, other)) if isinstance(other, list | tuple) else one == other
 
 
 def test_the_oldest_pictures_go_when_the_room_is_full(pictures, monkeypatch):

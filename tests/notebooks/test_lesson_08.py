@@ -75,11 +75,18 @@ def test_rewards_forgive_the_blank_that_answers_begin_with():
     assert form(said(" Spain", "", "It is 17"), label=labels) == [1, 0, 0]
 
 
-def test_a_number_is_rewarded_by_its_nearness():
-    near = defined_in_the_lesson({}, "text_of", "near")
-    labels = [["20"], ["20"], ["20"], ["-4"], ["20"], ["0"], ["Spain"], ["20"], ["20"]]
-    found = near(said(" 20", "15", "70", "-5", "Spain", "1", "Spain", "nan", "inf"), label=labels, query=["?"] * 9)
-    assert found == pytest.approx([1, 0.75, 0, 0.75, 0, 0, 0, 0, 0])
+def test_a_number_is_rewarded_by_its_nearness_in_steps_that_are_exact():
+    near = defined_in_the_lesson({"relaxed_match": relaxed_match}, "text_of", "right", "near")
+    labels = [["20"], ["20"], ["20"], ["-4"], ["20"], ["0"], ["0"], ["Spain"], ["20"], ["20"], ["3"]]
+    found = near(said(" 20.9", "15", "70", "-5", "Spain", "1", "0", "spain", "nan", "inf", "2"), labels, query=["?"] * 11)
+    assert found == [1, 0.75, 0, 0.75, 0, 0, 1, 1, 0, 0, 11 / 16]  # two thirds, to the next sixteenth
+    cells = nbformat.read(NOTEBOOKS / f"{LESSON}.ipynb", as_version=4).cells
+    (line,) = (line for cell in cells for line in cell.source.splitlines() if line.startswith("REWARDS, WEIGHTS = "))
+    weights = torch.tensor(ast.literal_eval(line.rpartition(" = ")[2].partition("], ")[2]))
+    points = (torch.arange(17) / 16).repeat(len(weights), 1)
+    for group_size in (4, 6, 8):  # a group whose rewards are equal has no spread at all: TRL counts it by that
+        alike = (points * weights.unsqueeze(1)).sum(0).unsqueeze(1).repeat(1, group_size)
+        assert torch.equal(alike.mean(dim=1), alike[:, 0])
 
 
 def test_few_questions_still_make_a_step():
