@@ -117,10 +117,9 @@ def measured(kept_seeds) -> dict:
 
 def test_what_the_prose_says_of_a_checker_alone_is_true_of_every_seed(measured):
     gain = measured["grpo_relaxed_accuracy"] - measured["start_relaxed_accuracy"]
-    assert gain.mean() >= 0.1, gain  # wanted was 0.12
+    assert gain.mean() >= 0.12, gain
     assert gain.min() >= 0.06, gain
     assert (measured["grpo_reward"] > measured["start_reward"]).all()
-    assert (measured["train_seconds"] <= 90).all()
 
 
 def test_what_was_held_back_and_could_be_done_is_kept(measured):
@@ -129,7 +128,8 @@ def test_what_was_held_back_and_could_be_done_is_kept(measured):
 
 
 def test_descriptions_that_nobody_practised_survive_the_checker_and_not_the_demonstrations(measured):
-    assert (measured["grpo_described"] >= measured["start_described"] - 0.05).all()
+    assert measured["grpo_described"].mean() >= measured["start_described"].mean()
+    assert (measured["grpo_described"] >= measured["start_described"] - 0.1).all()
     assert (measured["sft_described"] <= measured["start_described"] / 2).all()
 
 
