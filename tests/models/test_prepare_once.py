@@ -10,8 +10,6 @@ from transformers import BatchFeature
 
 from helpers.data import load_chartqa, open_picture
 from helpers.models import chat, load_processor, prepare_once
-from helpers.models.features import bytes_of
-from helpers.models.prepared import PreparedOnce
 from tests.models.families import FAMILIES
 from tests.models.processors import llava_next
 
@@ -93,8 +91,11 @@ def test_the_oldest_pictures_go_when_the_room_is_full(pictures, monkeypatch):
     processor = load_processor("embedded")
     calls = counted(processor, monkeypatch)
     one, two, _ = pictures
-    size = bytes_of(dict(processor.image_processor([[one]], return_tensors="pt")))
-    once = PreparedOnce(processor.image_processor, room=1.5 * size)
+    size = sum(
+        value.nbytes for value in processor.image_processor([[one]], return_tensors="pt").values() if torch.is_tensor(value)
+    )
+    once = prepare_once(processor).image_processor
+    once.room = 1.5 * size
     calls.clear()
     for picture in (one, one, two, two, one):
         made = once([[picture]], return_tensors="pt")
