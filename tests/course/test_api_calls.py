@@ -21,7 +21,7 @@ def test_the_gate_sees_the_calls_that_matter():
     assert checked_calls(lesson) > 20
     for changed, said in (
         ("max_length=None,", "max_length"),
-        ("processing_class=processor,", "processing_class"),
+        ("processing_class=prepare_once(processor),", "processing_class"),
         ("lora_alpha=2 * LORA_RANK,", "lora_alpha"),
         ("resume_from_checkpoint=checkpoint", "resume_from_checkpoint"),
         ("seed=SEED)", "seed"),
