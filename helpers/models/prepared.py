@@ -8,7 +8,7 @@ from PIL import Image
 from transformers import BatchFeature
 
 from helpers.data import pixels_key
-from helpers.models.features import by_picture, bytes_of
+from helpers.models.features import bytes_of
 
 _ROOM = 5e8  # bytes of prepared pictures; each process that loads data has its own
 
@@ -29,8 +29,8 @@ def prepare_once(processor):
 class PreparedOnce:
     """An image processor in front of another one; it remembers what it made of each picture."""
 
-    def __init__(self, processor, room: float = _ROOM):
-        self.processor, self.room = processor, room
+    def __init__(self, processor):
+        self.processor, self.room = processor, _ROOM
         self.kept, self.held, self.one_by_one = {}, 0, True
         self.last, self.made = None, None
 
@@ -70,15 +70,14 @@ class PreparedOnce:
         return copy.deepcopy(self.processor, memo)  # a trainer saves what it was given: this is nothing to save
 
     def __reduce__(self):
-        return PreparedOnce, (self.processor, self.room)  # a process that is spawned to load data has an empty memory
+        return PreparedOnce, (self.processor,)  # a process that is spawned to load data has an empty memory
 
 
 def _only(unit) -> Image.Image | None:
     if isinstance(unit, list | tuple) and len(unit) == 1:
         unit = unit[0]
-    return (
-        unit if isinstance(unit, Image.Image) and unit.mode in ("RGB", "L") else None
-    )  # no palettes: same bytes, other colours
+    comparable = isinstance(unit, Image.Image) and unit.mode in ("RGB", "L")  # with a palette the same bytes are other colours
+    return unit if comparable else None
 
 
 def _side_by_side(each: list[BatchFeature]) -> BatchFeature | None:
@@ -99,12 +98,7 @@ def _side_by_side(each: list[BatchFeature]) -> BatchFeature | None:
 
 def _repeated(made: BatchFeature, order: list[int], count: int) -> BatchFeature | None:
     """What was made of ``count`` pictures, in that order; None where it can't be told which part belongs to which."""
-    parts, grid = dict(made), made.get("image_grid_thw")
-    if grid is not None:
-        parts["pixel_values"] = by_picture(parts["pixel_values"], grid)
-    if any(len(value) != count for value in parts.values()):
+    if any(len(value) != count for value in made.values()):
         return None
-    picked = {name: value[order] if torch.is_tensor(value) else [value[at] for at in order] for name, value in parts.items()}
-    if grid is not None:
-        picked["pixel_values"] = torch.cat(picked["pixel_values"])
+    picked = {name: value[order] if torch.is_tensor(value) else [value[at] for at in order] for name, value in made.items()}
     return BatchFeature(picked)
