@@ -124,27 +124,33 @@ import json, pathlib, re, resource, sys, time
 from peft import LoraConfig
 from helpers.memory import estimate_training_memory
 lora = LoraConfig(r=8, target_modules=["q_proj", "v_proj"])
-estimate_training_memory("embedded", lora=lora)
-began = time.process_time()
-estimate = estimate_training_memory(sys.argv[1], lora=lora, image_tiles=int(sys.argv[2]))
-seconds = time.process_time() - began
+def timed(model, tiles):
+    began = time.process_time()
+    return estimate_training_memory(model, lora=lora, image_tiles=tiles), time.process_time() - began
+timed("embedded", 1)  # what is done only once
+small = min(timed("embedded", 1)[1] for _ in range(3))
+estimate, seconds = timed(sys.argv[1], int(sys.argv[2]))
 status = pathlib.Path("/proc/self/status")
 if status.exists():  # Linux hands a parent's ru_maxrss on to its children
     rss = int(re.search(r"VmHWM:\\s*(\\d+) kB", status.read_text())[1]) * 1024
 else:
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"total": estimate.total, "seconds": seconds, "rss": rss}))
+print(json.dumps({"total": estimate.total, "seconds": seconds, "small": small, "rss": rss}))
 """
 
 
 @pytest.mark.parametrize(("name", "tiles"), [("SmolVLM2-2.2B", 17), ("Qwen2-VL-7B", 4)])
 def test_released_models_take_seconds_and_little_memory(name, tiles):
-    """In a process of its own, whose memory is the dry run's and the libraries'; processor time, since others run beside it."""
+    """In a process of its own, whose memory is the dry run's and the libraries'.
+
+    Processor time, since others run beside it, and told by what the embedded model takes, since machines differ by a factor of
+    two: it grows with the number of layers, and not with the sizes of what they multiply.
+    """
     done = subprocess.run([sys.executable, "-c", _RELEASED, name, str(tiles)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     figures = json.loads(done.stdout.splitlines()[-1])
     print(name, figures)
-    assert figures["seconds"] < 10
+    assert figures["seconds"] < 12 * figures["small"]
     assert figures["rss"] < 2e9
     assert figures["total"] > weight_bytes(name, "bfloat16").total
 
