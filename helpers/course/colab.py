@@ -4,6 +4,7 @@ Where everything is installed, it does nothing. On Colab and Kaggle it installs 
 upgrades and whether the session has to be restarted, and keeps the runtime's own torch, torchvision and numpy.
 """
 
+import importlib
 import json
 import logging
 import os
@@ -27,7 +28,8 @@ def prepare(*extras: str) -> None:
     ``extras``: of pyproject.toml, which this lesson needs beside what all of them do.
 
     bitsandbytes is kept quiet from here on: on a CPU with AVX512-BF16 it warns at its import that it could be faster with
-    kernels from the hub, and then of every 8-bit multiplication that it casts to float16.
+    kernels from the hub, and then of every 8-bit multiplication that it casts to float16. It is imported here,
+    before others do it: see ``_without_the_compiler``.
 
     ModuleNotFoundError on a machine of your own, where nothing is installed unasked; RuntimeError if pip can't, or if the
     session has to be restarted before the next cell.
@@ -35,6 +37,7 @@ def prepare(*extras: str) -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     lacking = unmet(requirements(*extras))
     if not lacking:
+        _without_the_compiler("bitsandbytes")
         return
     if home() == "local":
         raise ModuleNotFoundError(
@@ -48,6 +51,24 @@ def prepare(*extras: str) -> None:
     pip("install", "--quiet", *lacking)
     if loaded:
         raise RuntimeError(f"restart the session now ({_RESTART[home()]}), then run all cells again: this cell will do nothing")
+    _without_the_compiler("bitsandbytes")
+
+
+def _without_the_compiler(package: str) -> None:
+    """Import a package while ``torch.compile`` does nothing; afterwards it compiles as ever.
+
+    bitsandbytes hands it four functions at its import, which brings in all of torch's compiler: a quarter of the time that a
+    lesson's imports take, since peft imports bitsandbytes. No lesson calls those four.
+    """
+    switch = "TORCHDYNAMO_DISABLE"  # read whenever something is to be compiled
+    before = os.environ.get(switch)
+    os.environ[switch] = "1"
+    try:
+        importlib.import_module(package)
+    finally:
+        del os.environ[switch]
+        if before is not None:
+            os.environ[switch] = before
 
 
 _RESTART = {"colab": "Runtime > Restart session", "kaggle": "Run > Restart & clear cell outputs"}

@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from helpers.course import colab
+from helpers.paths import ROOT
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def on_colab(monkeypatch):
     monkeypatch.setattr(colab, "unmet", lambda wanted: ["trl>=1.10"])
     monkeypatch.setattr(colab, "pip", pip)
     monkeypatch.setattr(colab.metadata, "version", {"pandas": "2.2.3"}.__getitem__)
+    monkeypatch.setattr(colab, "_without_the_compiler", calls.append)
     return calls, report
 
 
@@ -41,6 +43,25 @@ def test_where_everything_is_installed_it_does_nothing(monkeypatch, capsys):
     colab.prepare()
     colab.prepare()
     assert capsys.readouterr().out == ""
+
+
+def test_imports_leave_the_compiler_out_and_it_compiles_all_the_same():
+    code = """
+import os, sys
+from helpers.course import prepare
+os.environ.pop("TORCHDYNAMO_DISABLE", None)
+prepare()
+assert "TORCHDYNAMO_DISABLE" not in os.environ
+import peft, torch
+from trl import DPOTrainer, GRPOTrainer, SFTTrainer
+assert "bitsandbytes" in sys.modules
+assert "torch._inductor.compile_fx" not in sys.modules
+graphs = []
+torch.compile(lambda x: x + 1, backend=lambda graph, inputs: graphs.append(graph) or graph)(torch.ones(2))
+assert len(graphs) == 1
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_on_a_machine_of_your_own_nothing_is_installed_unasked(monkeypatch):
@@ -72,7 +93,8 @@ def test_without_anything_loaded_no_restart_is_asked_for(on_colab, monkeypatch, 
     report["install"].pop()
     monkeypatch.setattr(colab.metadata, "version", missing_package)
     colab.prepare()
-    assert [("--dry-run" in words) for words in calls] == [True, False]
+    assert [("--dry-run" in words) for words in calls] == [True, False, False]
+    assert calls[-1] == "bitsandbytes"
     assert "restart" not in capsys.readouterr().out
 
 

@@ -16,7 +16,8 @@ def main(folder: str) -> int:
     for lesson in lessons:
         cells = nbformat.read(lesson.path, as_version=4).cells
         small = next(cell.metadata.nbmake.mock for cell in cells if "nbmake" in cell.metadata)
-        if run([lesson.name], "tiny", dict(small), folder, book=lesson is lessons[-1]):
+        small = {name: 12 if name == "OVERFIT_STEPS" else value for name, value in small.items()}  # the book needn't overfit
+        if run([lesson.name], "tiny", small, folder, book=lesson is lessons[-1]):
             return 1
     return 0
 
