@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = open_room(
     {
         "architecture": ("GRID", "build_model", "build_processor"),
         "batches": ("IGNORE", "BatchMaker"),
-        "card": ("CLAIMED", "keep_made", "last_rows", "read_made"),
+        "card": ("CLAIMED", "keep_made", "last_rows", "note_rebuild", "read_made"),
         "charts": ("TOKEN", "draw", "layout", "png_bytes", "readable"),
         "curriculum": ("describe", "invented_chart"),
         "eyes": ("FactTable", "reading_loss", "what_tokens_should_say"),

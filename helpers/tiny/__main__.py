@@ -1,12 +1,15 @@
 """Rebuild what the course ships: ``python -m helpers.tiny [data|model]`` (both by default; ``make tiny`` calls it).
 
 ``language``: train the language stage with two more seeds, to see that comparisons come every time. ``tune``: choose the
-settings of lessons 04, 05 and 06 on validation questions and pairs. Both write what they find into the model's card.
+settings of lessons 04, 05 and 06 on validation questions and pairs. ``rebuilt FOLDER``: how far the skills of another run of
+the recipe, such as ``make tiny`` leaves in another clone, lie from those of the weights that are shipped. All three write what
+they find into the model's card.
 """
 
 import argparse
 import hashlib
 import os
+from pathlib import Path
 
 import torch
 
@@ -27,10 +30,14 @@ def _recipe() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m helpers.tiny", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("all", "data", "model", "language", "tune"), default="all")
-    parser.add_argument("lessons", nargs="*", help="with tune: only these, such as 04")
+    parser.add_argument("what", nargs="?", choices=("all", "data", "model", "language", "tune", "rebuilt"), default="all")
+    parser.add_argument(
+        "of", nargs="*", help="with tune: only these lessons, such as 04; with rebuilt: the folder of its weights"
+    )
     arguments = parser.parse_args()
     what = arguments.what
+    if what != "tune" and len(arguments.of) != (what == "rebuilt"):
+        parser.error("rebuilt takes one folder; all, data, model and language take none")
     if what in ("all", "data"):
         from helpers.tiny import mini, pairs
 
@@ -50,7 +57,11 @@ def main() -> None:
     if what == "tune":
         from helpers.tiny.tune import tune
 
-        tune(EMBEDDED_MODEL, CACHE / "tiny" / "tune", tuple(arguments.lessons))
+        tune(EMBEDDED_MODEL, CACHE / "tiny" / "tune", tuple(arguments.of))
+    if what == "rebuilt":
+        from helpers.tiny.card import note_rebuild
+
+        note_rebuild(EMBEDDED_MODEL, Path(*arguments.of))
 
 
 if __name__ == "__main__":

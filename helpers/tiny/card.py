@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,12 @@ pairs alone. The last row of a table is what `notebooks/profiles/tiny.yaml` had 
 settings decides. For lesson 05 it does so among trainings of at most 1,400 steps, for the lesson's time, that lose at most 0.02
 of relaxed accuracy on the mean of their seeds.
 """
+_REBUILT = """
+Trained again from nothing, with the same seed (`python -m helpers.tiny rebuilt FOLDER` adds a row):
+
+| date | commit | machine | farthest from the table above | its forms on the mean | not mastered |
+|---|---|---|---|---|---|
+"""
 _ABOUT = ("charts", "unseen", "seed", "commit", "date", "machine", "minutes")
 
 
@@ -34,6 +41,18 @@ def keep_made(folder: Path, made: dict) -> None:
     (folder / "made.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
     log = json.loads((folder / "pretraining_log.json").read_text(encoding="utf-8"))
     (folder / "README.md").write_text(_card(folder, made, log), encoding="utf-8")
+
+
+def note_rebuild(folder: Path, other: Path) -> None:
+    """Add to the card in ``folder`` what another run of the same recipe, whose weights lie in ``other``, came to.
+
+    ValueError if that run had another seed, or was judged by other forms.
+    """
+    made, again = read_made(folder), read_made(other)
+    if again["seed"] != made["seed"] or again["skills"].keys() != made["skills"].keys():
+        raise ValueError(f"{other} is no rebuild of {folder}: it has another seed, or other forms")
+    row = {key: again[key] for key in ("commit", "date", "machine", "compared_right", "skills")}
+    keep_made(folder, made | {"rebuilt": [*made.get("rebuilt", ()), row]})
 
 
 def _card(folder: Path, made: dict, log: list[dict]) -> str:
@@ -55,8 +74,21 @@ def _card(folder: Path, made: dict, log: list[dict]) -> str:
         ),
         weak=f"- Forms that it was taught and has not mastered: {'; '.join(weak)}.\n" if weak else "",
         compared="\n".join(f"| {seed} | {right:.3f} |" for seed, right in made["compared_right"].items()),
-        tuned=_tuned(made.get("tuned", {})), **{key: made[key] for key in _ABOUT},
+        rebuilt=_rebuilt(skills, made.get("rebuilt", ())), tuned=_tuned(made.get("tuned", {})),
+        **{key: made[key] for key in _ABOUT},
     )  # fmt: skip
+
+
+def _rebuilt(skills: dict[str, float], rebuilds: Sequence[dict]) -> str:
+    """A row for each rebuild: how far its shares lie from those of the weights that are shipped."""
+    rows = []
+    for one in rebuilds:
+        off = {form: one["skills"][form] - share for form, share in skills.items() if share >= CLAIMED}
+        form = max(off, key=lambda form: abs(off[form]))
+        weak = ", ".join(f"{form} {one['skills'][form]:.2f}" for form in skills if form not in off)
+        about = f"| {one['date'][:10]} | `{one['commit'][:9]}` | {one['machine']} "
+        rows.append(f"{about}| {form}, {off[form]:+.3f} | {np.mean(list(off.values())):+.3f} | {weak} |\n")
+    return _REBUILT + "".join(rows) if rows else ""
 
 
 def _tuned(searches: dict[str, list[dict]]) -> str:

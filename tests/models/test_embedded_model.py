@@ -33,6 +33,14 @@ def test_the_card_is_written_from_what_its_run_measured():
     assert {stage: row["step"] for stage, row in last_rows(log).items()} == {stage.name: stage.steps for stage in STAGES}
 
 
+def test_a_rebuild_comes_to_the_skills_that_the_card_claims():
+    made = read_made(EMBEDDED_MODEL)
+    assert made["rebuilt"]
+    for again in made["rebuilt"]:
+        off = {form: again["skills"][form] - share for form, share in made["skills"].items() if share >= CLAIMED}
+        assert max(map(abs, off.values())) <= 0.06, off
+
+
 def test_every_form_that_the_card_lists_is_answered_right(model, processor):
     rows = re.findall(r"^\| ([^|]+) \| `[^|]+` \| [^|]+ \| (\d\.\d\d) \|$", CARD, re.MULTILINE)
     listed = {form: float(share) for form, share in rows}
