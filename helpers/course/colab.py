@@ -57,8 +57,8 @@ def prepare(*extras: str) -> None:
 def _without_the_compiler(package: str) -> None:
     """Import a package while ``torch.compile`` does nothing; afterwards it compiles as ever.
 
-    bitsandbytes hands it four functions at its import, which brings in all of torch's compiler: a quarter of the time that a
-    lesson's imports take, since peft imports bitsandbytes. No lesson calls those four.
+    bitsandbytes hands it four functions at its import, which brings in all of torch's compiler: a quarter or more of the time
+    that a lesson's imports take, since peft imports bitsandbytes. No lesson calls those four.
     """
     switch = "TORCHDYNAMO_DISABLE"  # read whenever something is to be compiled
     before = os.environ.get(switch)
