@@ -1,10 +1,10 @@
 """What the first cell of every lesson does. Only the standard library: on Colab nothing else of the course is there yet.
 
-Where everything is installed, it does nothing. On Colab and Kaggle it installs what is missing, says beforehand what that
-upgrades and whether the session has to be restarted, and keeps the runtime's own torch, torchvision and numpy.
+Where everything is installed, it only imports bitsandbytes. On Colab and Kaggle it installs what is missing, says
+beforehand what that upgrades and whether the session has to be restarted, and keeps the runtime's own torch, torchvision
+and numpy.
 """
 
-import importlib
 import json
 import logging
 import os
@@ -29,7 +29,7 @@ def prepare(*extras: str) -> None:
 
     bitsandbytes is kept quiet from here on: on a CPU with AVX512-BF16 it warns at its import that it could be faster with
     kernels from the hub, and then of every 8-bit multiplication that it casts to float16. It is imported here,
-    before others do it: see ``_without_the_compiler``.
+    before others do it: see ``_import_bitsandbytes``.
 
     ModuleNotFoundError on a machine of your own, where nothing is installed unasked; RuntimeError if pip can't, or if the
     session has to be restarted before the next cell.
@@ -37,7 +37,7 @@ def prepare(*extras: str) -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     lacking = unmet(requirements(*extras))
     if not lacking:
-        _without_the_compiler("bitsandbytes")
+        _import_bitsandbytes()
         return
     if home() == "local":
         raise ModuleNotFoundError(
@@ -51,11 +51,11 @@ def prepare(*extras: str) -> None:
     pip("install", "--quiet", *lacking)
     if loaded:
         raise RuntimeError(f"restart the session now ({_RESTART[home()]}), then run all cells again: this cell will do nothing")
-    _without_the_compiler("bitsandbytes")
+    _import_bitsandbytes()
 
 
-def _without_the_compiler(package: str) -> None:
-    """Import a package while ``torch.compile`` does nothing; afterwards it compiles as ever.
+def _import_bitsandbytes() -> None:
+    """Import it while ``torch.compile`` does nothing; afterwards it compiles as ever.
 
     bitsandbytes hands it four functions at its import, which brings in all of torch's compiler: a quarter or more of the time
     that a lesson's imports take, since peft imports bitsandbytes. No lesson calls those four.
@@ -64,8 +64,8 @@ def _without_the_compiler(package: str) -> None:
     before = os.environ.get(switch)
     os.environ[switch] = "1"
     try:
-        importlib.import_module(package)
-    finally:
+        import bitsandbytes  # noqa: F401
+    finally:  # of the switch alone: mock.patch.dict would take back what else the import has set
         del os.environ[switch]
         if before is not None:
             os.environ[switch] = before

@@ -18,7 +18,7 @@ TAG = "set-up"  # of the code cell that this module owns; the markdown cell befo
 _TEXT = """\
 ## Set-up
 
-{badges}The next cell is the same in every lesson{but}. Where the course is installed it does nothing; {elsewhere}"""
+{badges}The next cell is the same in every lesson{but}. Where the course is installed it installs nothing; {elsewhere}"""
 _FETCHES = "on Colab and Kaggle it fetches\nthe course and installs what is missing."
 _FETCH = """\
 import importlib.util

@@ -30,7 +30,7 @@ def on_colab(monkeypatch):
     monkeypatch.setattr(colab, "unmet", lambda wanted: ["trl>=1.10"])
     monkeypatch.setattr(colab, "pip", pip)
     monkeypatch.setattr(colab.metadata, "version", {"pandas": "2.2.3"}.__getitem__)
-    monkeypatch.setattr(colab, "_without_the_compiler", calls.append)
+    monkeypatch.setattr(colab, "_import_bitsandbytes", lambda: calls.append("bitsandbytes"))
     return calls, report
 
 
