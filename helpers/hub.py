@@ -28,6 +28,8 @@ from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled  # HTTPError:
 from huggingface_hub.utils import filter_repo_objects
 
 DATA_FILES = ("*.parquet",)
+PROCESSOR_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
+MODEL_FILES = ("*.safetensors", *PROCESSOR_FILES)
 _LEFT_OUT = {"model": ["*/*"], "dataset": None}  # other formats of the same weights, such as onnx/
 _WAITS = (2, 8, 30)  # seconds before the second, third and fourth try
 _DOWN = (500, 502, 503, 504)

@@ -9,17 +9,22 @@ from helpers.paths import ROOT, output_folder, resolve
 BASE = "base_model.txt"
 
 
-def made_by(lesson: str, what: str, profile: str) -> Path:
+def made_by(lesson: str, what: str, profile: str, model: str | None = None) -> Path:
     """The folder ``what`` ("adapter" or "merged") that ``lesson`` left in this profile's run.
 
     Where it isn't there, the lesson is run first, with the profile's own values. RuntimeError if that run fails.
+    ``model``: the base that its adapter has to belong to; ValueError where it belongs to another.
     """
     folder = output_folder(profile) / lesson / what
+    command = ["-m", "helpers", "run", lesson, "--profile", profile, "--out", str(output_folder(profile))]
     if not folder.is_dir():
-        print(f"this lesson starts from what {lesson} makes, which is not there yet: running that first, headless")
-        command = ["-m", "helpers", "run", lesson, "--profile", profile, "--out", str(output_folder(profile))]
+        print(f"this lesson starts from what {lesson} makes, which is not there yet: running that first, headless,")
+        print("with the profile's own model and data (run it yourself beforehand for others)")
         if subprocess.run([sys.executable, *command], cwd=ROOT).returncode:
             raise RuntimeError(f"{lesson} failed. Run it by itself and see why: python {' '.join(command)}")
+    if model is not None and resolve(base := base_of(folder.parent / "adapter")) != resolve(model):
+        again = f"python {' '.join(command)} --set MODEL={model}"
+        raise ValueError(f"what {lesson} left belongs to {base}, and this lesson is about {model}: run {again}")
     return folder
 
 

@@ -130,8 +130,7 @@ def _profiles() -> Iterator[tuple[str, str]]:
 
 def _source(kind: str, name: str) -> str:
     """Where a profile's model or data would come from."""
-    from helpers.hub import DATA_FILES, verified_copy
-    from helpers.models import MODEL_FILES
+    from helpers.hub import DATA_FILES, MODEL_FILES, verified_copy
 
     if name == "embedded":
         return "part of the course"

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from helpers.hub import DATA_FILES, is_hub_id, missing_bytes
-from helpers.models import MODEL_FILES
+from helpers.hub import DATA_FILES, MODEL_FILES, is_hub_id, missing_bytes
 from helpers.paths import resolve
 
 _WHAT = {"MODEL": ("model", MODEL_FILES), "DATASET": ("dataset", DATA_FILES), "PREFERENCES": ("dataset", DATA_FILES)}

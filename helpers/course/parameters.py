@@ -11,6 +11,7 @@ from helpers.paths import PROFILES
 
 KINDS = PROFILES / "kinds.yaml"
 _AUTO_OR = ("auto or whole", "auto or bool")
+_ALSO_CALLED = {"cuda": "auto", "gpu": "auto"}  # a DEVICE: auto takes a CUDA GPU if there is one
 
 
 @cache
@@ -79,7 +80,8 @@ def _meant(kind: str, value):
         near = typed(text)
         near = int(near) if isinstance(near, float) and near.is_integer() else near
         return near if _fits(kind, near) else None
-    near = difflib.get_close_matches(text.lower(), _choices(kind), n=1)
+    text = _ALSO_CALLED.get(text.lower(), text.lower())
+    near = difflib.get_close_matches(text, _choices(kind), n=1)
     return near[0] if near else None
 
 

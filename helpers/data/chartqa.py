@@ -34,13 +34,13 @@ def load_chartqa(source: str | Path, split: str, limit: int | None = None, on_er
     ``"skip"`` and print which were dropped. ValueError and FileNotFoundError say what to mend.
     """
     check_choices(split, on_error, limit)
-    rows, numbers, lines = open_chartqa(source, split, seed)
+    rows, numbers, lines = open_chartqa(source, split)
     good = select_good(rows, numbers, question_problem, str(source), split, limit, on_error, seed, lines)
     _say_contradictions(good, str(source))
     return good.select_columns(list(COLUMNS)).cast_column("image", Image()).with_transform(_opened)
 
 
-def open_chartqa(source: str | Path, split: str, seed: int) -> tuple[Dataset, np.ndarray, list[int] | None]:
+def open_chartqa(source: str | Path, split: str) -> tuple[Dataset, np.ndarray, list[int] | None]:
     """The split's rows, unchecked; each one's number in the source; and, by that number, its line in a CSV."""
     folder, lines = resolve(source), None
     if _has_csv(folder):
@@ -51,9 +51,9 @@ def open_chartqa(source: str | Path, split: str, seed: int) -> tuple[Dataset, np
         for line, note in file.notes:
             print(f"{file.path.name}, line {line}: {note}")
         lines = [row.line for row in file.rows]
-        rows, numbers = split_by_image(_from_csv(folder, file.rows), split, seed, str(source), "image")
+        rows, numbers = split_by_image(_from_csv(folder, file.rows), split, str(source), "image")
     else:
-        rows, numbers = open_rows(str(source), split, seed, _LAYOUT)
+        rows, numbers = open_rows(str(source), split, _LAYOUT)
     return rows, numbers, lines
 
 

@@ -43,14 +43,14 @@ def load_preferences(
     ``"skip"`` and print which were dropped.
     """
     check_choices(split, on_error, limit)
-    rows, numbers = open_preferences(source, split, seed)
+    rows, numbers = open_preferences(source, split)
     good = select_good(rows, numbers, pair_problem, str(source), split, limit, on_error, seed)
     return good.remove_columns("problem").cast_column("images", List(Image())).with_transform(_opened)
 
 
-def open_preferences(source: str | Path, split: str, seed: int) -> tuple[Dataset, np.ndarray]:
+def open_preferences(source: str | Path, split: str) -> tuple[Dataset, np.ndarray]:
     """The split's rows, unchecked, and each one's number in the source."""
-    return open_rows(str(source), split, seed, _LAYOUT)
+    return open_rows(str(source), split, _LAYOUT)
 
 
 def _opened(batch: dict) -> dict:

@@ -58,9 +58,9 @@ def survey_rows(source: str | Path, kind: str, also: Callable[[str], str | None]
 def _surveyed(source: str | Path, split: str, kind: str, also: Callable[[str], str | None]) -> Surveyed:
     lines = None
     if kind == "questions":
-        rows, numbers, lines = open_chartqa(source, split, seed=0)
+        rows, numbers, lines = open_chartqa(source, split)
     else:
-        rows, numbers = open_preferences(source, split, seed=0)
+        rows, numbers = open_preferences(source, split)
     problem_of = question_problem if kind == "questions" else pair_problem
     good, problems = [], []
     for at in tqdm(range(len(rows)), desc=f"checking {split}", unit="row", delay=5, mininterval=1):

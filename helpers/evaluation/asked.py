@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datasets import Dataset
 from PIL.Image import Image
 
-from helpers.data import pixels_key, stored_pictures
+from helpers.data import open_picture, pixels_key, stored_pictures
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Asked:
             return cls(list(stored.texts["query"]), stored.keys, opens, stored.sizes)
         questions, keys, sizes = [], [], []
         for at in range(len(examples)):
-            row = examples[at]
-            questions.append(row["query"])
-            keys.append(pixels_key(row["image"]))
-            sizes.append(row["image"].size)
+            picture = opens(at)
+            questions.append(examples[at]["query"])
+            keys.append(pixels_key(picture))
+            sizes.append(picture.size)
         return cls(questions, keys, opens, sizes)
 
     def by_picture(self) -> list[list[int]]:
@@ -53,9 +53,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class _Opens:
-    """A row's picture; a class, so that a process that is started anew can be given it."""
+    """A row's picture, upright and RGB; a class, so that a process that is started anew can be given it."""
 
     rows: Sequence[dict]
 
     def __call__(self, at: int) -> Image:
-        return self.rows[at]["image"]
+        return open_picture(self.rows[at]["image"])

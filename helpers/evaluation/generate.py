@@ -32,8 +32,10 @@ def generate_answers(
     are answered together; on a GPU, other processes prepare the next pictures meanwhile. ``kept``: features of earlier calls
     about the same pictures, by a model with the same eyes. In float32 the answers are those of one question at a time; in
     16 and 4 bit, where another batch rounds differently, a tie may fall the other way. The model's mode and the tokenizer's
-    padding side are as before afterwards.
+    padding side are as before afterwards. ValueError for a batch of none.
     """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}: at least one question is answered at once")
     if isinstance(model, Served):  # which has a processor of its own, and no batches
         return model.answers(examples, system=system, max_new_tokens=max_new_tokens)
     was_training = model.training

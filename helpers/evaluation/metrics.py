@@ -61,8 +61,13 @@ class PairedTest:
 
     @property
     def verdict(self) -> str:
-        """The second is "better" or "worse" than the first, or it is "undecided": the interval holds zero."""
-        return "better" if self.low > 0 else "worse" if self.high < 0 else "undecided"
+        """The second is "better" or "worse" than the first; "undecided" where the interval holds zero or p isn't below .05.
+
+        With few questions the interval alone is too sure: of five that one model alone gets right, no redraw holds zero.
+        """
+        if self.p_value >= 0.05 or self.low <= 0 <= self.high:
+            return "undecided"
+        return "better" if self.difference > 0 else "worse"
 
     def __str__(self) -> str:
         return (

@@ -32,6 +32,8 @@ def answer_in(reply, max_new_tokens: int) -> str:
     if isinstance(text, list):
         texts = [part["text"] for part in text if isinstance(part, dict) and isinstance(part.get("text"), str)]
         text = "".join(texts) if texts else None
+    if not isinstance(text, str | None):
+        raise NoAnswer(NO_COMPLETION)
     if text is None and refusal:
         raise NoAnswer(f"the model refused: {refusal}")
     if not text and choice.finish_reason == "length":

@@ -120,6 +120,9 @@ class Served:
         key = hashlib.sha256(repr((messages, max_new_tokens)).encode()).hexdigest()
         if key in self._kept:
             return self._kept[key], None, None
+        secret = self._key() or ""
+        if not (secret.isascii() and secret.isprintable()):
+            return None, f"the key in ${self.api_key_env} has a character that no header can carry", Fault.ACCESS
         model = openai.omit if self.model is None else self.model
         try:
             reply = client.chat.completions.create(model=model, messages=messages, temperature=0, max_tokens=max_new_tokens)
@@ -143,7 +146,7 @@ class Served:
         return openai.OpenAI(base_url=self.url, api_key=key, timeout=self.timeout, max_retries=self.retries, http_client=http)
 
     def _key(self) -> str | None:
-        return os.environ.get(self.api_key_env)
+        return os.environ.get(self.api_key_env, "").strip() or None  # a file that it was read from ends its line
 
     def _problem(self, error) -> str:
         """What an error of the client came to, in a few words."""
@@ -207,7 +210,7 @@ def _messages(row: dict, system: str | None) -> list[dict]:
     open_picture(row["image"]).save(file, format="PNG")
     picture = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
     parts = [{"type": "image_url", "image_url": {"url": picture}}, {"type": "text", "text": row["query"]}]
-    return [{"role": "system", "content": system}] * bool(system) + [{"role": "user", "content": parts}]
+    return [{"role": "system", "content": system}] * (system is not None) + [{"role": "user", "content": parts}]
 
 
 def _shortly(said, longest: int = 200) -> str:

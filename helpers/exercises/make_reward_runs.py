@@ -69,7 +69,7 @@ def jackdaw():
 
 
 def shrike():
-    """Right or wrong by the metric, of the answers as they were written: a blank first."""
+    """Right or wrong by the metric, of the answers as they were written: a space first."""
     rows = load_chartqa("embedded", "train", 400, seed=8)
     rows = rows.select(
         [at for at, query in enumerate(rows.select_columns("query")["query"]) if kind_of(query) == "yes/no"][:64]

@@ -192,7 +192,7 @@ QUESTIONS = {
                     len(read_run("shrike").facts["answers"]): "that is how many there are; asked are those that are right",
                 },
             ),
-            "Answers begin with a blank, and the metric strips nothing. All rewards of a group are alike, 0, so nothing "
+            "Answers begin with a space, and the metric strips nothing. All rewards of a group are alike, 0, so nothing "
             "is learnt, and no message says so.",
         ),
         (

@@ -11,7 +11,7 @@ from helpers import open_room
 __getattr__, __dir__, __all__ = open_room(
     __name__,
     {
-        "load": ("MODEL_FILES", "QUANTIZATIONS", "download", "load_model", "load_processor", "locate", "quantization_config"),
+        "load": ("QUANTIZATIONS", "download", "load_model", "load_processor", "locate", "quantization_config"),
         "architectures": ("ARCHITECTURES", "COMPONENTS", "component_of", "load_config", "meta_model"),
         "names": ("find_model", "unknown_model"),
         "hardware": (

@@ -1,11 +1,12 @@
-"""What this machine has, and which precision and profile suit it. Decisions are plain functions of the facts."""
+"""What this machine has, and which precision and profile suit it. Decisions are plain functions of the facts.
+
+torch is imported where a fact is asked of it: it takes seconds, and the runner decides without it.
+"""
 
 import os
 import shutil
 import sys
 from dataclasses import dataclass
-
-import torch
 
 _MOST_WORKERS = 4  # as many prepared the pictures of 13 tiles as fast as an H200 took them
 _SHARED_BYTES = 1e9
@@ -32,6 +33,9 @@ def detect(device: str = "auto") -> Hardware:
     A Mac's GPU only if asked for as "mps": people report losses that stay stuck there, and the course was never run on one.
     ValueError for another ``device``, and for "mps" where there is none.
     """
+    import psutil
+    import torch
+
     if device not in ("auto", "cpu", "mps"):
         raise ValueError(f"DEVICE is {device!r}; it is auto, cpu or mps")
     if device == "mps":
@@ -42,14 +46,14 @@ def detect(device: str = "auto") -> Hardware:
         properties = torch.cuda.get_device_properties(0)
         # torch.cuda.is_bf16_supported() counts emulation and says yes on a T4; from compute capability 8.0 on it is real.
         return Hardware("cuda", properties.name, properties.total_memory, properties.major >= 8)
-    import psutil
-
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return Hardware("cpu", f"{torch.get_num_threads()} CPU threads", psutil.virtual_memory().total, native)
 
 
 def has_macs_gpu() -> bool:
     """Whether ``DEVICE=mps`` would find one."""
+    import torch
+
     return torch.backends.mps.is_available()
 
 

@@ -3,12 +3,10 @@
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 
-from helpers.hub import fetch, is_hub_id
+from helpers.hub import MODEL_FILES, PROCESSOR_FILES, fetch, is_hub_id
 from helpers.models.usable import check_config, check_model, check_template
 from helpers.paths import EMBEDDED_MODEL, resolve
 
-PROCESSOR_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
-MODEL_FILES = ("*.safetensors", *PROCESSOR_FILES)
 QUANTIZATIONS = ("none", "8bit", "4bit")
 
 

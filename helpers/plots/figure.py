@@ -30,12 +30,12 @@ def show(figure, alt: str) -> None:
 def show_label_mask(tokens: list[str], kinds: list[str], title: str) -> None:
     """Tokens of one example as coloured boxes; ``kinds``: "trained", "masked" or "image" for each.
 
-    Runs of image tokens are folded into one box.
+    Runs of the same token, as a picture's are, are folded into one box.
     """
     pieces, at = [], 0
     while at < len(tokens):
         run = 1
-        while kinds[at] == "image" and at + run < len(tokens) and (tokens[at + run], kinds[at + run]) == (tokens[at], "image"):
+        while at + run < len(tokens) and (tokens[at + run], kinds[at + run]) == (tokens[at], kinds[at]):
             run += 1
         text = f"{tokens[at]} × {run}" if run > 1 else tokens[at]
         background, border = _KINDS[kinds[at]]

@@ -7,13 +7,17 @@ from transformers import TrainerCallback
 
 
 class TellDuration(TrainerCallback):
-    """Says it in one line. The first step warms up; the second one's time, its wait for data included, times the steps.
+    """Says it in one line. The first step warms up; the second one's time, its wait for data included, times the
+    steps, or those that are left where it goes on from a checkpoint.
 
     Looks at the validation loss and checkpoints are not in it. ``price_per_hour``: of the machine; then what that comes to.
     """
 
     def __init__(self, price_per_hour: float | None = None) -> None:
-        self.price_per_hour, self.steps, self.since = price_per_hour, 0, 0.0
+        self.price_per_hour, self.steps, self.since, self.done_before = price_per_hour, 0, 0.0, 0
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:
+        self.done_before = state.global_step  # by the run that this one goes on from
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
         if self.steps >= 2:
@@ -22,7 +26,7 @@ class TellDuration(TrainerCallback):
             torch.cuda.synchronize()  # the step is over when the GPU is through with it
         now, self.steps = time.perf_counter(), self.steps + 1
         if self.steps == 2:
-            print(said(now - self.since, state.max_steps, self.price_per_hour), flush=True)
+            print(said(now - self.since, state.max_steps - self.done_before, self.price_per_hour), flush=True)
         self.since = now
 
     def on_evaluate(self, args, state, control, **kwargs) -> None:

@@ -6,7 +6,7 @@ import pytest
 from peft import LoraConfig, get_peft_model
 
 from helpers.__main__ import main
-from helpers.course import ask, base_of, note_base
+from helpers.course import ask, base_of, made_by, note_base
 from helpers.models import load_model
 from helpers.paths import EMBEDDED, EMBEDDED_MODEL
 
@@ -53,6 +53,16 @@ def test_the_absolute_path_that_older_runs_hold_is_read(run_folder):
     assert (adapter / "base_model.txt").read_text() == "../../04_sft_chartqa/merged"
     (adapter / "base_model.txt").write_text(str(merged))
     assert base_of(adapter) == str(merged)
+
+
+def test_what_was_made_from_another_model_is_not_gone_on_from(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_OUT", str(tmp_path))
+    adapter = tmp_path / "04_sft_chartqa" / "adapter"
+    adapter.mkdir(parents=True)
+    note_base(adapter, "owner/name@0123abc")
+    assert made_by("04_sft_chartqa", "adapter", "tiny", "owner/name@0123abc") == adapter
+    with pytest.raises(ValueError, match=r"belongs to owner/name@0123abc.*about embedded: run python .* --set MODEL=embedded"):
+        made_by("04_sft_chartqa", "adapter", "tiny", "embedded")
 
 
 def test_what_holds_no_adapter_is_named(tmp_path):

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from functools import partial
 
 import nbformat
 import pytest
@@ -83,13 +84,18 @@ def test_a_figure_is_traced_to_the_cell_that_measured_it():
         measuring_cells(new_notebook(cells=cells[:1]), {"accuracy": 1})
 
 
+soak = partial(pytest.param, marks=pytest.mark.slow)  # a book takes seconds to build
+
+
 @pytest.mark.parametrize(
     ("address", "found", "files", "button", "colab"),
     [
-        (ADDRESS, False, f"{ADDRESS}/blob/main", True, True),
+        soak(ADDRESS, False, f"{ADDRESS}/blob/main", True, True),
         (ADDRESS, True, f"{ADDRESS}/blob/main", True, False),
-        ("https://gitlab.com/github/group/course", False, "https://gitlab.com/github/group/course/-/blob/main", True, False),
-        ("https://bitbucket.org/me/course", False, "https://bitbucket.org/me/course/src/main", True, False),
+        soak(
+            "https://gitlab.com/github/group/course", False, "https://gitlab.com/github/group/course/-/blob/main", True, False
+        ),
+        soak("https://bitbucket.org/me/course", False, "https://bitbucket.org/me/course/src/main", True, False),
         ("https://codeberg.org/me/course", False, "https://codeberg.org/me/course/src/branch/main", False, False),
         ("https://git.example.org/me/course.git", False, "", False, False),
         ("", False, "", False, False),

@@ -43,6 +43,16 @@ def test_limit_draws_with_the_seed():
     assert list(queries[0]) == list(queries[1]) != list(queries[2])
 
 
+def test_no_seed_moves_a_picture_from_one_split_into_another(tmp_path):
+    """A lesson's model, trained with one seed, is judged by another lesson, run with another."""
+    file = write_parquet(tmp_path / "mine.parquet", good_rows(40))
+    for split in ("train", "val", "test"):
+        first, second = (set(load_chartqa(file, split, seed=seed)["query"]) for seed in (0, 1))
+        assert first == second
+    tested = [list(load_chartqa(file, "train", 8, seed=seed)["query"]) for seed in (0, 1)]
+    assert tested[0] != tested[1], "which of them are drawn is the seed's"
+
+
 @pytest.mark.parametrize(
     ("mode", "kind"), [("P", "PNG"), ("L", "PNG"), ("RGBA", "PNG"), ("LA", "PNG"), ("P", "GIF"), ("RGB", "JPEG"), ("1", "PNG")]
 )

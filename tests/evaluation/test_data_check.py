@@ -29,7 +29,15 @@ def test_the_embedded_data_is_sound(source, rows, capsys):
     assert "tokens trained" in said
 
 
-@pytest.mark.parametrize("name", ["chartqa_real", "chartqa_real_train_machine", "opencqa_real", "preference_real"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("chartqa_real", marks=pytest.mark.slow),  # the largest
+        "chartqa_real_train_machine",
+        "opencqa_real",
+        "preference_real",
+    ],
+)
 def test_real_data_is_sound(shared, name):
     report = check_dataset(shared / "data" / f"{name}.parquet")
     assert report.sound, str(report)

@@ -1,9 +1,13 @@
 """Each picture is looked at once, and nothing that is answered changes: held against a plain loop, question after question."""
 
+import io
+
 import pytest
 import torch
 from datasets import Dataset
+from datasets import Image as ImageColumn
 from peft import LoraConfig, get_peft_model
+from PIL import Image as PILImage
 
 from helpers.data import load_chartqa, load_preferences, questions_of, stored_pictures
 from helpers.evaluation import KeptFeatures, WithOtherCharts, asked, features, generate, generate_answers
@@ -138,6 +142,31 @@ def test_pictures_stay_closed_unless_a_transform_may_change_them():
     changed = rows.with_transform(cut)
     assert stored_pictures(changed) is None
     assert asked.Asked.of(changed).sizes == [(100, 100)] * len(rows)
+
+
+def test_the_same_bytes_under_another_palette_are_another_picture(model, processor):
+    """Of pictures that load_chartqa didn't make: a list, or a data set with a column of one's own."""
+    first = load_chartqa("embedded", "test", 2)[0]["image"].convert("P", palette=PILImage.Palette.ADAPTIVE)
+    second = first.copy()
+    second.putpalette([255 - value for value in first.getpalette()])
+    assert first.tobytes() == second.tobytes()
+    rows = [{"image": picture, "query": "Describe the chart."} for picture in (first, second)]
+    files = Dataset.from_list([row | {"image": {"bytes": content(row["image"]), "path": None}} for row in rows])
+    alone = [generate_answers(model, processor, [row])[0] for row in rows]
+    assert alone[0] != alone[1], "the two look too much alike to tell"
+    assert generate_answers(model, processor, rows) == alone
+    assert generate_answers(model, processor, files.cast_column("image", ImageColumn())) == alone
+
+
+def content(picture) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, format="PNG")
+    return file.getvalue()
+
+
+def test_no_batch_holds_no_question(model, processor):
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        generate_answers(model, processor, load_chartqa("embedded", "test", 2), batch_size=0)
 
 
 def test_older_designs_are_given_their_pixels(model, processor, monkeypatch):

@@ -87,6 +87,14 @@ def test_a_comparison_is_said_with_its_verdict():
         assert str(paired_test(first, second)).endswith(f": {verdict}")
 
 
+def test_few_questions_decide_nothing_though_their_interval_leaves_zero_out():
+    found = paired_test([False] * 5, [True] * 5)
+    assert (found.low, found.high) == (1, 1)
+    assert found.verdict == "undecided"
+    assert found.p_value == pytest.approx(2 / 2**5)
+    assert paired_test([False] * 6, [True] * 6).verdict == "better"
+
+
 def test_the_paired_test_of_equal_models_of_many_questions_and_of_none():
     assert paired_test([1, 0, 1], [1, 0, 1]).p_value == 1
     assert paired_test([1, 0] * 3, [0, 1] * 3).p_value == 1

@@ -55,6 +55,7 @@ def test_answers_come_stripped_and_in_order_and_the_request_is_as_the_model_was_
     [
         (SHORT_ANSWER, {}, SHORT_ANSWER),
         (None, {}, None),
+        ("", {}, ""),
         ("Own.", {}, "Own."),
         ("Own.", {"system": FULL_SENTENCE}, FULL_SENTENCE),
     ],
@@ -268,6 +269,13 @@ def test_a_broken_picture_is_named_and_not_sent(fake, rows):
     assert [question(body) for body in server.asked] == ["question 0", "question 2", "question 3"]
 
 
+@pytest.mark.parametrize(("image", "said"), [(None, "there is no image"), (5, "a int is no picture"), ([], "a list is no")])
+def test_what_is_no_picture_at_all_holds_up_nobody(fake, rows, image, said):
+    rows[1] = {**rows[1], "image": image}
+    with pytest.raises(ServedError, match=f"row 1: the picture: {said}.*; 2 of 3 were answered"):
+        ask(Served(fake().url), rows[:3])
+
+
 def test_broken_pictures_are_never_the_servers_fault(fake, rows):
     server = fake()
     broken = [{**row, "image": b"<html>no picture</html>"} for row in rows[:6]]
@@ -280,7 +288,9 @@ def test_broken_pictures_are_never_the_servers_fault(fake, rows):
     assert len(server.asked) == 94
 
 
-@pytest.mark.parametrize("said", [b"<html>", {"choices": []}, {"choices": [{"message": None}]}, []])
+@pytest.mark.parametrize(
+    "said", [b"<html>", {"choices": []}, {"choices": [{"message": None}]}, [], completion(5), completion({"text": "17"})]
+)
 def test_what_is_no_chat_completion_is_said(fake, rows, said):
     server = fake(lambda number, body: (200, said))
     with pytest.raises(ServedError, match="no chat completion: the address is not an OpenAI-compatible one") as error:
@@ -340,6 +350,27 @@ def test_the_key_is_read_from_its_variable_sent_and_never_said(fake, rows, monke
     server = fake(lambda number, body: (401, {}))
     with pytest.raises(ServedError, match=r"the key in \$MY_KEY is not set"):
         ask(Served(server.url, api_key_env="MY_KEY"), rows[:1])
+
+
+@pytest.mark.parametrize(("key", "sent"), [("sk-planted-01\n", "sk-planted-01"), (" sk-planted-02 ", "sk-planted-02")])
+def test_a_key_that_was_read_from_a_file_is_sent_without_its_line_end(fake, rows, monkeypatch, key, sent):
+    monkeypatch.setenv("MY_KEY", key)
+    server = fake()
+    ask(Served(server.url, api_key_env="MY_KEY"), rows[:1])
+    assert server.headers[0]["authorization"] == f"Bearer {sent}"
+
+
+@pytest.mark.parametrize("key", ["sk-planted\n0123", "sk-plänted"])
+def test_a_key_that_no_header_can_carry_is_the_keys_fault_and_not_said(fake, rows, monkeypatch, key):
+    monkeypatch.setenv("MY_KEY", key)
+    server = fake()
+    with pytest.raises(ServedError) as error:
+        ask(Served(server.url, api_key_env="MY_KEY", retries=0), rows[:1])
+    assert "the key in $MY_KEY has a character that no header can carry" in one_line(error)
+    assert error.value.gave_up is False
+    assert key not in str(error.value)
+    assert repr(key)[1:-1] not in str(error.value)
+    assert not server.asked
 
 
 def test_a_proxy_never_sees_what_is_meant_for_this_machine(fake, rows, monkeypatch):

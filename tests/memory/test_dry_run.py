@@ -11,7 +11,7 @@ from peft import LoraConfig, get_peft_model
 from helpers.data import load_chartqa
 from helpers.lora import text_layers
 from helpers.memory import LiveTensors, estimate_steps, estimate_training_memory, weight_bytes
-from helpers.models import ARCHITECTURES, SHORT_ANSWER, chat, load_model
+from helpers.models import ARCHITECTURES, SHORT_ANSWER, chat, load_config, load_model
 from helpers.paths import ROOT
 from tests.memory.steps import peak_of_second_step
 
@@ -139,7 +139,7 @@ print(json.dumps({"total": estimate.total, "seconds": seconds, "small": small, "
 """
 
 
-@pytest.mark.parametrize(("name", "tiles"), [("SmolVLM2-2.2B", 17), ("Qwen2-VL-7B", 4)])
+@pytest.mark.parametrize(("name", "tiles"), [pytest.param("SmolVLM2-2.2B", 17, marks=pytest.mark.slow), ("Qwen2-VL-7B", 4)])
 def test_released_models_take_seconds_and_little_memory(name, tiles):
     """In a process of its own, whose memory is the dry run's and the libraries'.
 
@@ -155,7 +155,17 @@ def test_released_models_take_seconds_and_little_memory(name, tiles):
     assert figures["total"] > weight_bytes(name, "bfloat16").total
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+def architectures():
+    """One of each kind of model; those that differ from it in nothing but sizes wait for the soak test."""
+    seen = set()
+    for name in ARCHITECTURES:
+        config = load_config(name)
+        kind = (config.model_type, config.text_config.model_type, config.vision_config.model_type)
+        yield pytest.param(name, marks=[pytest.mark.slow] * (kind in seen))
+        seen.add(kind)
+
+
+@pytest.mark.parametrize("name", architectures())
 def test_every_released_architecture_has_a_training_step(name):
     lora = LoraConfig(r=8, target_modules=text_layers(name))
     estimate = estimate_training_memory(name, lora=lora, activation_checkpointing=True, frozen_vision=True)

@@ -37,6 +37,16 @@ def test_money_only_for_who_says_a_price(monkeypatch, capsys):
     assert "60 minutes here, which is 0.40 at 0.4 an hour" in run(monkeypatch, capsys, events, price=0.4)
 
 
+def test_a_training_that_goes_on_is_told_what_is_left(monkeypatch, capsys):
+    clock = iter([10.0, 13.0])
+    monkeypatch.setattr(duration, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    callback, state = TellDuration(), SimpleNamespace(max_steps=100, global_step=80)
+    callback.on_train_begin(ARGS, state, CONTROL)
+    for state.global_step in (81, 82):
+        callback.on_step_end(ARGS, state, CONTROL)
+    assert "20 steps will take about 60 s" in capsys.readouterr().out
+
+
 def test_it_is_said_once(monkeypatch, capsys):
     events = [(float(at), "on_step_end") for at in range(2)]
     assert run(monkeypatch, capsys, events).count("\n") == 1
