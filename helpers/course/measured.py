@@ -22,7 +22,7 @@ _ROWS = (
     ("04_sft_chartqa", "the same, each question with another question's chart", "{blind_relaxed_accuracy:.2f}"),
     ("04_sft_chartqa", "training time; parameters trained",
      "{train_seconds:.0f} s; {trainable_parameters:,} of {total_parameters:,}"),
-    ("05_dpo_preferences", "answers that a judge who knows the truth prefers, before and after DPO",
+    ("05_dpo_preferences", "answers that a judge who knows the truth prefers, before and after preference training",
      "{sft_win_rate:.0%}, {dpo_win_rate:.0%}"),
     ("03_batch_size_memory", "worst error of the dry run, against tensors measured alive", "{dry_run_worst_error:.2%}"),
     ("07_scaling_out", "largest difference of a loss between an uninterrupted training and one killed and resumed",

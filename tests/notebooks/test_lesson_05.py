@@ -112,6 +112,10 @@ def test_too_high_a_learning_rate_looks_perfect_and_ruins_the_answers(figures):
     assert figures["too_fast_win_rate"] <= 0.1, figures
 
 
+def test_a_short_run_of_the_dpo_loss_alone_does_not_say_what_it_prefers(figures):
+    assert figures["suitable_win_rate"] <= figures["dpo_win_rate"] / 3, figures
+
+
 def test_a_cut_completion_is_a_silent_run_without_learning(figures):
     assert figures["cut_loss"] == pytest.approx(math.log(2), abs=1e-4)
     assert figures["cut_grad_norm"] == 0
