@@ -34,8 +34,8 @@ _SHOWED = {
         "{blind_relaxed_accuracy:.2f}."
     ),
     "05_dpo_preferences": (
-        "A judge that knows the truth prefers {sft_win_rate:.0%} of the answers before DPO and {dpo_win_rate:.0%} after; "
-        "accuracy goes from {sft_relaxed_accuracy:.2f} to {dpo_relaxed_accuracy:.2f}."
+        "A judge that knows the truth prefers {sft_win_rate:.0%} of the answers before preference training and "
+        "{dpo_win_rate:.0%} after; accuracy goes from {sft_relaxed_accuracy:.2f} to {dpo_relaxed_accuracy:.2f}."
     ),
     "06_evaluation": (
         "{leaked_charts} of the test charts are also in the training set; all models' scores come with 95 % intervals and "
