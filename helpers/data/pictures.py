@@ -43,7 +43,9 @@ def open_picture(source: str | os.PathLike | bytes | Mapping | PILImage.Image) -
     if isinstance(source, Mapping):
         source = source["path"] or "" if source["bytes"] is None else source["bytes"]
     if not isinstance(source, bytes | str | os.PathLike):
-        raise PictureError("there is no image" if source is None else f"a {type(source).__name__} is no picture: give its file")
+        raise PictureError(
+            "there is no image" if source is None else f"a Python {type(source).__name__} is no picture: give its file"
+        )
     name, content = ("it", source) if isinstance(source, bytes) else (os.fspath(source), _content(os.fspath(source)))
     if not content:
         raise PictureError(f"{name} is a file of 0 bytes: copy or download it again")

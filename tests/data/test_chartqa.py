@@ -49,8 +49,8 @@ def test_no_seed_moves_a_picture_from_one_split_into_another(tmp_path):
     for split in ("train", "val", "test"):
         first, second = (set(load_chartqa(file, split, seed=seed)["query"]) for seed in (0, 1))
         assert first == second
-    tested = [list(load_chartqa(file, "train", 8, seed=seed)["query"]) for seed in (0, 1)]
-    assert tested[0] != tested[1], "which of them are drawn is the seed's"
+    drawn = [list(load_chartqa(file, "train", 8, seed=seed)["query"]) for seed in (0, 1)]
+    assert drawn[0] != drawn[1], "which of them are drawn is the seed's"
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,9 @@ def test_a_broken_picture_is_named_and_not_sent(fake, rows):
     assert [question(body) for body in server.asked] == ["question 0", "question 2", "question 3"]
 
 
-@pytest.mark.parametrize(("image", "said"), [(None, "there is no image"), (5, "a int is no picture"), ([], "a list is no")])
+@pytest.mark.parametrize(
+    ("image", "said"), [(None, "there is no image"), (5, "a Python int is no picture"), ([], "a Python list is no")]
+)
 def test_what_is_no_picture_at_all_holds_up_nobody(fake, rows, image, said):
     rows[1] = {**rows[1], "image": image}
     with pytest.raises(ServedError, match=f"row 1: the picture: {said}.*; 2 of 3 were answered"):

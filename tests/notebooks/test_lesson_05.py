@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from helpers.__main__ import main
 from helpers.course import base_of
-from helpers.paths import NOTEBOOKS
+from helpers.paths import MEASURED, NOTEBOOKS
 
 LESSON = "05_dpo_preferences"
 KEYS = {
@@ -66,6 +66,8 @@ def test_by_hand_follows_the_loss_that_is_configured(dpo_loss):
     assert by_hand(None, batch).item() == pytest.approx(alone.item() + 4 / 3)  # 4 nats on 3 chosen tokens
     config.loss_type = "sigmoid"
     assert by_hand(None, batch).item() == pytest.approx(alone.item())
+    config.loss_type = ["sft"]
+    assert by_hand(None, batch).item() == pytest.approx(4 / 3)
 
 
 @pytest.mark.slow
@@ -114,6 +116,17 @@ def test_too_high_a_learning_rate_looks_perfect_and_ruins_the_answers(figures):
 
 def test_a_short_run_of_the_dpo_loss_alone_does_not_say_what_it_prefers(figures):
     assert figures["suitable_win_rate"] <= figures["dpo_win_rate"] / 3, figures
+
+
+def test_the_halves_of_the_loss_were_measured_as_the_lesson_says():
+    kept = json.loads((MEASURED / "dpo_losses.json").read_text(encoding="utf-8"))["losses"]
+    both, dpo, sft = (
+        kept[name] for name in ("sigmoid and sft, as in the lesson", "sigmoid alone", "sft alone, the chosen answers")
+    )
+    assert dpo["reward accuracy"] >= 0.95, "it tells nearly all pairs apart"
+    assert dpo["win rate after"] <= dpo["win rate before"] + 0.1, "and answers nearly as before"
+    assert abs(sft["win rate after"] - both["win rate after"]) <= 0.03, "the chosen answers give the win rate of the whole"
+    assert both["reward accuracy"] > sft["reward accuracy"], "what the pairs add"
 
 
 def test_a_cut_completion_is_a_silent_run_without_learning(figures):
