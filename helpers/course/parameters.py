@@ -60,8 +60,8 @@ def _fits(kind: str, value) -> bool:
         return value == "auto" or _fits(kind.removeprefix("auto or "), value)
     if kind == "bool" or isinstance(value, bool):  # to Python, True is a whole number too
         return kind == "bool" and isinstance(value, bool)
-    if kind.startswith("whole"):
-        return isinstance(value, int) and value >= _least(kind)
+    if _is_whole(kind):
+        return isinstance(value, int) and value >= _least(kind) and not (kind.startswith("even") and value % 2)
     if kind == "number":
         return isinstance(value, (int, float)) and math.isfinite(value)
     return isinstance(value, str) and (kind == "text" or value in _choices(kind))
@@ -76,7 +76,7 @@ def _meant(kind: str, value):
         return {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}.get(
             text.lower()
         )
-    if kind.startswith("whole") or kind == "number":
+    if _is_whole(kind) or kind == "number":
         near = typed(text)
         near = int(near) if isinstance(near, float) and near.is_integer() else near
         return near if _fits(kind, near) else None
@@ -85,8 +85,12 @@ def _meant(kind: str, value):
     return near[0] if near else None
 
 
+def _is_whole(kind: str) -> bool:
+    return kind.startswith(("whole from ", "even from "))
+
+
 def _least(kind: str) -> int:
-    return int(kind.removeprefix("whole from "))
+    return int(kind.split()[-1])
 
 
 def _choices(kind: str) -> list[str]:
@@ -98,7 +102,7 @@ def _in_words(kind: str) -> str:
         return "auto, True or False"
     if kind.startswith(_AUTO_OR):
         return "auto or " + _in_words(kind.removeprefix("auto or "))
-    if kind.startswith("whole"):
-        return f"a whole number from {_least(kind)}"
+    if _is_whole(kind):
+        return f"{'an even' if kind.startswith('even') else 'a whole'} number from {_least(kind)}"
     plain = {"bool": "True or False", "number": "a number", "text": "text"}
     return plain.get(kind) or ", ".join(_choices(kind)[:-1]) + f" or {_choices(kind)[-1]}"
