@@ -138,7 +138,7 @@ def _check(options) -> int:
 
     try:
         report = check_dataset(options.source, load_processor(options.model), kind=options.kind)
-    except (FileNotFoundError, OSError) as error:  # a HubError is one
+    except (OSError, ValueError) as error:  # nothing there, the hub's, or a model that no lesson can work with
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(report)
@@ -148,12 +148,10 @@ def _check(options) -> int:
 def _ask(options) -> int:
     _quietly()
     from helpers.course import ask
-    from helpers.data import PictureError
-    from helpers.hub import HubError
 
     try:
         print(ask(options.image, options.question, options.model, options.adapter))
-    except (FileNotFoundError, HubError, PictureError) as error:
+    except (OSError, ValueError) as error:  # no picture, the hub's, or a model that no lesson can work with
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, LlamaConfig
 
 from helpers.lora import text_layers
 from helpers.models import ARCHITECTURES, component_of, load_config, load_model, meta_model, vision_tower
@@ -78,3 +78,13 @@ def test_the_tower_is_found_below_peft_and_one_that_is_not_there_is_refused(mode
         text_only = AutoModelForCausalLM.from_config(LlamaConfig(hidden_size=8, num_attention_heads=2, num_hidden_layers=1))
     with pytest.raises(ValueError, match="LlamaForCausalLM has no vision tower of its own"):
         vision_tower(text_only)
+
+
+@pytest.mark.parametrize("family", ["blip-2", "kosmos-2"])
+def test_a_decoder_that_is_a_whole_language_model_gives_its_layers_without_the_head(family):
+    config = CONFIG_MAPPING[family]()
+    model, pattern = meta_model(config), text_layers(config)
+    head = model.get_output_embeddings()
+    hit = [module for name, module in model.named_modules() if re.fullmatch(pattern, name)]
+    layers = [module for module in model.get_decoder().modules() if isinstance(module, nn.Linear) and module is not head]
+    assert {id(module) for module in hit} == {id(module) for module in layers}

@@ -1,5 +1,6 @@
 """Open ChartQA-like data from anywhere: rows stay on disk until they are used, and bad rows are named, not met in training."""
 
+import math
 from collections import defaultdict
 from pathlib import Path
 
@@ -109,18 +110,19 @@ def _with_hub_columns(rows: Dataset, source: str, folder: Path) -> Dataset:
     pictures, problems = one_picture(rows, image, folder)
     if (image, query, label, origin) == COLUMNS:
         texts = rows.select_columns(list(COLUMNS[1:]))
-        if texts.features["label"] == FEATURES["label"]:
+        if texts.features["label"] == FEATURES["label"] and texts.features["human_or_machine"].dtype != "string":
             return concatenate_datasets([pictures, texts], axis=1).add_column("problem", problems)
     if query is None or label is None:
         pairs, wrong = zip(*map(_from_turns, rows.select_columns([conversation])[conversation]), strict=True)
-        queries, labels = zip(*pairs, strict=True)
+        queries, labels = map(list, zip(*pairs, strict=True))
         problems = [one or other for one, other in zip(problems, wrong, strict=True)]
         taken = [conversation]
     else:
-        queries, labels = rows.select_columns([query])[query], map(_as_list, rows.select_columns([label])[label])
+        queries = [_as_text(value, "question") for value in rows.select_columns([query])[query]]
+        labels = _lists(rows.select_columns([label]), label)
         taken = [query, label]
     origins = [_origin(value) for value in rows.select_columns([origin])[origin]] if origin else [0] * len(rows)
-    columns = {"query": list(queries), "label": list(labels), "human_or_machine": origins}
+    columns = {"query": list(queries), "label": labels, "human_or_machine": origins}
     texts = Dataset.from_dict(columns, features=Features({name: FEATURES[name] for name in columns}))
     said = [name for name in (image, *taken, origin) if name not in (None, *COLUMNS)]
     print(
@@ -142,12 +144,26 @@ def _from_turns(value: list[dict] | None) -> tuple[tuple[str, list[str]], str | 
     return (said[0]["content"], [said[1]["content"]]), None
 
 
-def _as_list(value: object) -> list[str] | None:
-    if value is None:
-        return None
-    if isinstance(value, (dict, bytes)):
-        raise TypeError(f"a label is a {type(value).__name__}")
-    return [None if item is None else str(item) for item in (value if isinstance(value, (list, tuple)) else [value])]
+def _lists(rows: Dataset, column: str) -> list[list[str] | None]:
+    """The column's labels as lists of texts. A number of 32 bits is as short as it was there: 0.1, not 0.10000000149."""
+    kind = getattr(rows.features[column], "feature", rows.features[column])
+    short = getattr(np, kind.dtype) if getattr(kind, "dtype", None) in ("float16", "float32") else float
+    lists = (value if isinstance(value, list) or value is None else [value] for value in rows[column])
+    return [
+        None if items is None else [_as_text(short(item) if isinstance(item, float) else item, "label") for item in items]
+        for items in lists
+    ]
+
+
+def _as_text(value: object, name: str) -> str | None:
+    """A cell of a column called ``name`` as text; None stays None. TypeError for what is neither text nor a number."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float | np.floating):  # pandas makes whole numbers floats where one cell of a column is empty: NaN
+        return None if math.isnan(value) else str(int(value)) if value.is_integer() else str(value)
+    if isinstance(value, dict | bytes | list):
+        raise TypeError(f"a {name} is a {type(value).__name__}")
+    return str(value)
 
 
 def _origin(value: object) -> int:

@@ -3,6 +3,7 @@
 What a row lacks for it is not an error yet: the reason is kept in the column ``problem``, and the row is refused by its number.
 """
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import datasets
 from datasets import Dataset, Features, Image, List
 
+from helpers.data.pictures import no_file
 from helpers.data.questions_csv import find_picture
 
 PICTURES = ("image", "images")
@@ -34,6 +36,8 @@ def turns(value: object, role: str) -> list[dict]:
     ``role``: who says it where it is only a text. LLaVA's ``<image>`` at the edge of a human turn stands for the row's picture,
     which TRL's own placeholder stands for here, and is left out.
     """
+    if isinstance(value, str):
+        value = _unpacked(value)
     if value is None or isinstance(value, str):
         return [{"role": role, "content": value or ""}]
     messages = []
@@ -44,6 +48,18 @@ def turns(value: object, role: str) -> list[dict]:
         else:
             messages.append({"role": message["role"], "content": _text(message["content"])})
     return messages
+
+
+def _unpacked(text: str) -> str | list[dict]:
+    """The messages that somebody stored as JSON; any other text, also other JSON, which may well be an answer, as it is."""
+    if not re.match(r"\s*\[\s*\{", text):
+        return text
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    keys = [set(message) if isinstance(message, dict) else set() for message in found]
+    return found if all({"role", "content"} <= key for key in keys) or all({"from", "value"} <= key for key in keys) else text
 
 
 def _text(content: str | list[dict] | None) -> str:
@@ -94,7 +110,7 @@ def _found(rows: Dataset, column: str, folder: Path) -> Dataset:
 
 
 def _placed(image: dict | None, folder: Path) -> dict | None:
-    if image is None or image["bytes"] is not None or not image["path"]:
+    if image is None or image["bytes"] is not None or not image["path"] or no_file(image["path"]):
         return image
     try:
         return {"bytes": None, "path": str(find_picture(folder, image["path"]))}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from PIL import Image as PILImage
 from PIL import ImageOps
 from xxhash import xxh3_128
@@ -41,12 +42,13 @@ def open_picture(source: str | os.PathLike | bytes | Mapping | PILImage.Image) -
     if isinstance(source, PILImage.Image):
         return _rgb(_upright(source))
     if isinstance(source, Mapping):
-        source = source["path"] or "" if source["bytes"] is None else source["bytes"]
+        content, path = source.get("bytes"), source.get("path")
+        source = content if content is not None else path
     if not isinstance(source, bytes | str | os.PathLike):
         raise PictureError(
             "there is no image" if source is None else f"a Python {type(source).__name__} is no picture: give its file"
         )
-    name, content = ("it", source) if isinstance(source, bytes) else (os.fspath(source), _content(os.fspath(source)))
+    name, content = ("it", source) if isinstance(source, bytes) else (shown(os.fspath(source)), _content(os.fspath(source)))
     if not content:
         raise PictureError(f"{name} is a file of 0 bytes: copy or download it again")
     try:
@@ -61,7 +63,7 @@ def open_picture(source: str | os.PathLike | bytes | Mapping | PILImage.Image) -
 
 def image_problem(image: Mapping | None) -> str | None:
     """What is wrong with an undecoded image, ``{"bytes", "path"}``, in words, or None. One is in memory at a time."""
-    if image is None or (image["bytes"] is None and not image["path"]):
+    if image is None or (image.get("bytes") is None and not image.get("path")):
         return "there is no image"
     try:
         open_picture(image)
@@ -70,11 +72,27 @@ def image_problem(image: Mapping | None) -> str | None:
     return None
 
 
+def no_file(name: str) -> str | None:
+    """Why ``name`` can't be a file's name, in words, or None."""
+    if re.match(r"file:", name, re.IGNORECASE):
+        return f"{shown(name)} is the address of a file: give its name without file://"
+    if re.match(r"[a-z][a-z0-9+.-]*://", name, re.IGNORECASE):
+        return f"{shown(name)} is a web address: download the picture and give the file's name"
+    if re.match(r"data:", name, re.IGNORECASE) or (len(name) > 400 and re.fullmatch(r"[\w+/=\s-]+", name, re.ASCII)):
+        return f"{shown(name)} is a picture written as text (base64): save it to a file, or store its bytes"
+    return None
+
+
+def shown(name: str) -> str:
+    """A name in a message: the end of a very long one is left out."""
+    return name if len(name) <= 300 else f"{name[:60]} … ({len(name):,} characters)"
+
+
 def _content(path: str) -> bytes:
-    if re.match(r"(https?|ftp|s3|gs)://", path):
-        raise PictureError(f"{path} is a web address: download the picture and give the file's name")
+    if problem := no_file(path):
+        raise PictureError(problem)
     if not os.path.exists(path):
-        raise FileNotFoundError(f"the image {path} is not there")
+        raise FileNotFoundError(f"the image {shown(path)} is not there")
     if not os.path.isfile(path):  # a named pipe would be waited for, for ever
         raise PictureError(f"{path} is {'a folder' if os.path.isdir(path) else 'no ordinary file'}: give a picture's file")
     return Path(path).read_bytes()
@@ -101,15 +119,25 @@ def _upright(image: PILImage.Image) -> PILImage.Image:
 
 
 def _rgb(image: PILImage.Image) -> PILImage.Image:
+    if image.mode.startswith("I;16"):  # convert() alone would make all but the darkest of it white
+        return _of_16_bits(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         page = PILImage.new("RGBA", image.size, "white")  # most charts are drawn for a white page
         page.alpha_composite(image.convert("RGBA"))
         return page.convert("RGB")
-    if image.mode.startswith("I;16"):  # convert() alone would make all but the darkest of it white
-        return image.point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
     if image.mode in ("I", "F"):
         raise PictureError("its pixels are 32-bit numbers, and which of them is white isn't said: save it with 8 bits a pixel")
     return image.convert("RGB")
+
+
+def _of_16_bits(image: PILImage.Image) -> PILImage.Image:
+    """Grey of 16 bits a pixel, in whichever order of bytes, as RGB of 8; one grey may be said to be transparent."""
+    grey = np.asarray(image)  # Pillow's own arithmetic knows one order alone
+    page = PILImage.fromarray(np.round(grey / 257).astype(np.uint8)).convert("RGB")
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        page.paste((255, 255, 255), mask=PILImage.fromarray(np.where(grey == clear, 255, 0).astype(np.uint8)))
+    return page
 
 
 def pixels_key(picture: PILImage.Image) -> str:

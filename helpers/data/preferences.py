@@ -100,7 +100,7 @@ def _with_trl_columns(rows: Dataset, source: str, folder: Path) -> Dataset:
     pictures, asked = first_of(rows, PICTURES[::-1]), first_of(rows, _PROMPT)
     if pictures is None or "chosen" not in rows.column_names or "rejected" not in rows.column_names:
         raise refuse(rows, "images (or image), prompt (or question), chosen, rejected", source)
-    truth = [column for column in TRUTH if column in rows.column_names]
+    truth = list(TRUTH) if TRUTH.keys() <= set(rows.column_names) else []  # one alone is somebody's own column of that name
     texts = rows.select_columns([*([asked] if asked else []), "chosen", "rejected", *truth])
     prompts = [turns(value, "user") for value in texts[asked]] if asked else [None] * len(rows)
     sides = [[turns(value, "assistant") for value in texts[side]] for side in ("chosen", "rejected")]
@@ -130,6 +130,8 @@ def _split(prompt: list[dict] | None, chosen: list[dict], rejected: list[dict]):
         )
     elif _said(begin) != _said(other):
         problem = "chosen and rejected are conversations that begin differently: there is no common question"
+    elif _instructions(begin) != _instructions(other):
+        problem = "chosen and rejected begin with different system turns: an answer can't be preferred under two instructions"
     elif prompt is not None and _said(begin)[-len(_said(prompt)) :] != _said(prompt):
         problem = "chosen and rejected are conversations that don't begin with the prompt: give the answers alone"
     else:
@@ -146,3 +148,7 @@ def _split(prompt: list[dict] | None, chosen: list[dict], rejected: list[dict]):
 
 def _said(messages: list[dict]) -> list[tuple[str, str]]:
     return [(message["role"], message["content"].strip()) for message in messages if message["role"] != "system"]
+
+
+def _instructions(messages: list[dict]) -> list[str]:
+    return [message["content"].strip() for message in messages if message["role"] == "system"]

@@ -14,8 +14,12 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from helpers.data.pictures import no_file, shown
+
 COLUMNS = ("image", "question", "answer")
+_LONGEST = 2**24  # characters of a cell: csv's own limit of 131,072 would be said to be an open quote
 _ALSO = {"query": "question", "label": "answer"}  # the hub's names for them
+_SPREADSHEET_ERROR = re.compile(r"#(N/A|DIV/0!|REF!|VALUE!|NAME\?|NUM!|NULL!)")
 _DELIMITERS = ",;\t|"
 HOW_TO = f"a CSV with the columns {', '.join(COLUMNS)}, a line for each question; image is the picture's file name"
 
@@ -46,6 +50,8 @@ class CsvFile:
 
 def find_csv(folder: Path) -> Path:
     """``questions.csv`` of a folder, or its only CSV. FileNotFoundError says what is there instead."""
+    if folder.is_file():
+        raise FileNotFoundError(f"{folder} is a file: give the folder that it lies in, with pictures and a questions.csv")
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}. Give one with pictures and a questions.csv: {HOW_TO}")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv" and not path.name.startswith("."))
@@ -78,8 +84,8 @@ def find_picture(folder: Path, name: str) -> Path:
     Backslashes separate folders too; accents may be composed or decomposed (macOS stores them apart); where no name fits to
     the letter, one that differs in capitals alone is taken.
     """
-    if "://" in name:
-        raise FileNotFoundError(f"{name} is a web address: download the picture and give the file's name")
+    if problem := no_file(name):
+        raise FileNotFoundError(problem)
     for form in dict.fromkeys((name, name.replace("\\", "/"))):
         if os.path.exists(folder / form):  # Path.exists() raises for a name that is too long
             return folder / form
@@ -89,7 +95,9 @@ def find_picture(folder: Path, name: str) -> Path:
         found = [entry for entry in there if _same(entry, part)] or [entry for entry in there if _same(entry, part, case=False)]
         if len(found) != 1 and part not in (".", ".."):
             near = found or difflib.get_close_matches(part, there, n=1)
-            raise FileNotFoundError(f"the image {name} is not there" + (f". Did you mean {' or '.join(near)}?" if near else ""))
+            raise FileNotFoundError(
+                f"the image {shown(name)} is not there" + (f". Did you mean {' or '.join(near)}?" if near else "")
+            )
         at = at / (found[0] if found else part)
     return at
 
@@ -127,6 +135,7 @@ def _records(text: str, delimiter: str, path: Path, skipped: int) -> list[tuple[
     tidy = re.sub(rf'(?<!")"[ \t]+(?=[{re.escape(delimiter)}\r\n])', '"', text)
     for attempt in (text, tidy):
         begins, found = 1, []
+        csv.field_size_limit(_LONGEST)
         reader = csv.reader(io.StringIO(attempt, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
         try:
             for cells in reader:
@@ -184,4 +193,6 @@ def _problem(cells: list[str], width: int, values: dict[str, str]) -> str | None
     if swallowed is not None and len(cells) < width:
         return f"{len(cells)} cells for {width} columns, and a quote that spans {swallowed.count(chr(10)) + 1} lines: close it"
     empty = next((column for column in COLUMNS if not values[column]), None)
+    if empty is None and (broken := _SPREADSHEET_ERROR.fullmatch(values["answer"])):
+        return f"the answer is {broken.group()}, what a spreadsheet writes where a formula failed"
     return f"the {empty} is empty" if empty else None

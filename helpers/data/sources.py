@@ -43,6 +43,7 @@ def open_rows(source: str, split: str, layout: Layout) -> tuple[Dataset, np.ndar
     if not path.exists() and is_hub_id(source):
         path = fetch(source, "dataset", DATA_FILES)
     if path.is_file():  # before a glob: brackets are good names too
+        _check_kind_of_file(path, source)
         return split_by_image(_parquet([path], source, layout), split, source, layout.image_column)
     if path.is_dir() or glob.has_magic(source):
         found = _parquet_files(path) if path.is_dir() else _globbed(source)
@@ -58,11 +59,22 @@ def open_rows(source: str, split: str, layout: Layout) -> tuple[Dataset, np.ndar
     )
 
 
+def _check_kind_of_file(path: Path, source: str) -> None:
+    """ValueError if a single file's name says that it is no parquet file, with what to give instead."""
+    kind = path.suffix.lower()
+    if kind == ".csv":
+        raise ValueError(f"{source} is a CSV: give the folder that it lies in, and call it questions.csv")
+    if kind not in ("", ".parquet", ".pq"):
+        raise ValueError(f"{source} is a {kind[1:].upper()} file: give a parquet file, or a folder with questions.csv")
+
+
 def columns_of(source: str) -> list[str]:
     """The columns of a source's first parquet file. FileNotFoundError if there is none."""
     path = resolve(source)
     if not path.exists() and is_hub_id(source):
         path = fetch(source, "dataset", DATA_FILES)
+    if path.is_file():
+        _check_kind_of_file(path, source)
     files = [path] if path.is_file() else _parquet_files(path) if path.is_dir() else _globbed(source)
     if not files:
         raise FileNotFoundError(f"{source}: there is no such file or folder, and no parquet file or questions.csv in it")

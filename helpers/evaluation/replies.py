@@ -1,5 +1,6 @@
 """What one question to a server came to: an answer, or why there is none and whose fault that is."""
 
+import re
 from enum import Enum
 
 NO_COMPLETION = "the reply is no chat completion: the address is not an OpenAI-compatible one"
@@ -21,7 +22,10 @@ class NoAnswer(ValueError):
 
 
 def answer_in(reply, max_new_tokens: int) -> str:
-    """The text of a chat completion, stripped; it may be empty, if the model says that it ended there. NoAnswer otherwise."""
+    """The text of a chat completion, stripped; it may be empty, if the model says that it ended there. NoAnswer otherwise.
+
+    A thought that ends comes with the answer, as it does where the model is asked in the notebook; one that doesn't is none.
+    """
     if error := getattr(reply, "error", None):  # some gateways send it with status 200
         raise NoAnswer(f"the server replied with an error: {words_of(error)}")
     try:
@@ -36,10 +40,11 @@ def answer_in(reply, max_new_tokens: int) -> str:
         raise NoAnswer(NO_COMPLETION)
     if text is None and refusal:
         raise NoAnswer(f"the model refused: {refusal}")
-    if not text and choice.finish_reason == "length":
-        raise NoAnswer(f"no text within max_new_tokens={max_new_tokens}: a model that thinks first needs more")
-    if text is None:
-        raise NoAnswer(f"the reply holds no text (finish_reason {choice.finish_reason!r})")
+    unfinished = re.match(r"\s*<think>(?!.*</think>)", text or "", re.DOTALL)
+    if choice.finish_reason == "length" and (not text or unfinished):
+        raise NoAnswer(f"no answer within max_new_tokens={max_new_tokens}: a model that thinks first needs more")
+    if text is None or unfinished or (not text.strip() and choice.finish_reason not in (None, "stop")):
+        raise NoAnswer(f"the reply holds no answer (finish_reason {choice.finish_reason!r})")
     return text.strip()
 
 

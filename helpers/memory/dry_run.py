@@ -6,6 +6,7 @@ answer holds for models that fit no memory here, and no formula for it has to be
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from numbers import Integral
 from unittest import mock
 
 import torch
@@ -152,7 +153,7 @@ def _counted(live: LiveTensors, random_state=torch.get_rng_state) -> torch.Tenso
 
 
 def check_sizes(**sizes: int) -> None:
-    """ValueError if one is less than 1."""
+    """ValueError if one is no whole number, or less than 1."""
     for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name} is {value!r}; it must be a whole number, at least 1")

@@ -50,12 +50,12 @@ def make_batch(model: nn.Module, dtype: torch.dtype, batch_size: int, image_tile
         pictures = make(config, config.vision_config, batch_size, image_tiles, partial(torch.empty, dtype=dtype))
         with torch.no_grad():
             looked = whole.get_image_features(**pictures)
+        features = getattr(looked, "pooler_output", looked)
+        features = features if isinstance(features, torch.Tensor) else torch.cat([part.flatten(0, -2) for part in features])
     except _NoTiles as error:
         raise ValueError(f"{error}; {advice}") from error
     except (AttributeError, IndexError, KeyError, RuntimeError, StopIteration, TypeError, ValueError) as error:
         raise ValueError(f"{advice} ({type(error).__name__}: {error})") from error
-    features = getattr(looked, "pooler_output", looked)
-    features = features if isinstance(features, torch.Tensor) else torch.cat([part.flatten(0, -2) for part in features])
     tokens = features.numel() // features.shape[-1] // batch_size
     return pictures | _tokens(batch_size, image_token, tokens, text_tokens, takes)
 

@@ -23,6 +23,10 @@ def text_model(model: nn.Module) -> tuple[str, nn.Module]:
     Found by transformers' ``get_decoder()``. ValueError if the model has none of its own.
     """
     decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
+    if hasattr(decoder, "get_output_embeddings") and decoder.get_output_embeddings() is not None:
+        # In Llama 4, BLIP-2 and Kosmos-2 it is a whole language model: what it has beside the head is where its words go in.
+        words = decoder.get_input_embeddings()
+        decoder = next(part for part in decoder.children() if any(module is words for module in part.modules()))
     path = next((name for name, module in model.named_modules() if module is decoder), "")
     if not path or decoder is getattr(model, "base_model", None):
         raise ValueError(f"{type(model).__name__} has no text model of its own beside a vision tower")

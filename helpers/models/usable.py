@@ -15,8 +15,16 @@ _PROCESSOR = ("processor_config.json", "preprocessor_config.json")
 def check_config(found: str, revision: str | None) -> None:
     """ValueError if transformers opens the model with that config by something else than ``AutoModelForImageTextToText``.
 
-    ``found``, ``revision``: as :func:`helpers.models.locate` says them, its small files in the cache.
+    ``found``, ``revision``: as :func:`helpers.models.locate` says them, its small files in the cache. FileNotFoundError for a
+    folder that holds no model.
     """
+    if (folder := Path(found)).is_dir() and not (folder / "config.json").is_file():
+        adapter = (folder / "adapter_config.json").is_file()
+        raise FileNotFoundError(
+            f"{found} holds an adapter, no model: give the model that it was trained on, and this folder as the adapter"
+            if adapter
+            else f"{found} holds no model: there is no config.json in it"
+        )
     try:
         config = AutoConfig.from_pretrained(found, revision=revision, local_files_only=True)
     except ValueError as error:  # an unknown model_type, or code of the model's own, which the course never runs

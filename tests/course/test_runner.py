@@ -106,6 +106,8 @@ def test_the_command_line_exits_with_2_for_bad_usage(capsys):
     assert main(["run", "04", "--set", "LEARNING_RATE"]) == 2
     assert main(["ask", "no/such.png", "what?"]) == 2
     assert "is not there" in capsys.readouterr().err
+    assert main(["ask", "no/such.png", "what <image> is it?"]) == 2
+    assert "the question has the placeholder <image> in it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

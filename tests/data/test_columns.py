@@ -1,6 +1,7 @@
 """Columns under other names and in other forms are mapped, and said to be; what isn't known is refused in a few words."""
 
 import errno
+import json
 from pathlib import Path
 
 import datasets
@@ -8,6 +9,7 @@ import pytest
 from datasets import Dataset, Features, Image, List, Value
 
 from helpers.data import BadRowError, load_chartqa, load_preferences, questions_of
+from helpers.data.questions_csv import find_csv
 from tests.data.pictures import chart, chart_folder
 
 
@@ -209,3 +211,89 @@ def test_the_same_question_with_two_answers_is_said_with_a_count(tmp_path, capsy
     write(tmp_path, columns, {"image": Image(), "query": Value("string"), "label": List(Value("string"))})
     assert len(load_chartqa(tmp_path, "train")) == 10
     assert "5 questions" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind", "texts"),
+    [
+        ([41.0, 2019.0, 0.5, None, 3.0, 4.0], "float64", ["41", "2019", "0.5", None, "3", "4"]),
+        ([41.0, float("nan"), 0.5, 1.0, 3.0, 4.0], "float64", ["41", None, "0.5", "1", "3", "4"]),
+        ([0.1, 41.0, 2.75, 1.0, 3.0, 4.0], "float32", ["0.1", "41", "2.75", "1", "3", "4"]),
+    ],
+)
+def test_numbers_are_the_texts_that_somebody_would_write(tmp_path, capsys, labels, kind, texts):
+    columns = columns_of(lambda n: {"image": stored(n), "query": f"q{n}?", "label": labels[n]})
+    write(tmp_path, columns, {"image": Image(), "query": Value("string"), "label": Value(kind)})
+    rows = load_chartqa(tmp_path, "train", on_error="skip")
+    assert [row["label"] for row in rows] == [[text] for text in texts if text is not None]
+    assert ("skipped 1 of 6" in capsys.readouterr().out) == (None in texts)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "kind", "words"),
+    [
+        ("label", [{"answer": "a"}], List({"answer": Value("string")}), "a label is a dict"),
+        ("label", [["a"]], List(List(Value("string"))), "a label is a list"),
+        ("query", ["a?", "b?"], List(Value("string")), "a question is a list"),
+    ],
+)
+def test_what_is_no_text_is_not_trained_as_if_it_were(tmp_path, column, value, kind, words):
+    columns = columns_of(lambda n: {"image": stored(n), "query": "q?", "label": "1"} | {column: value})
+    write(tmp_path, columns, {"image": Image(), "query": Value("string"), "label": Value("string")} | {column: kind})
+    with pytest.raises(ValueError, match=words):
+        load_chartqa(tmp_path, "train")
+
+
+def test_who_asked_may_be_written_beside_lists_of_labels(tmp_path):
+    features = {"image": Image(), "query": Value("string"), "label": List(Value("string")), "human_or_machine": Value("string")}
+    origins = ("human", "machine")
+    columns = columns_of(lambda n: {"image": stored(n), "query": "q?", "label": ["1"], "human_or_machine": origins[n % 2]})
+    assert load_chartqa(write(tmp_path, columns, features), "train")["human_or_machine"] == [0, 1] * 3
+
+
+def test_messages_stored_as_json_are_messages_and_an_answer_in_json_is_an_answer(tmp_path):
+    def row_of(n):
+        asked, table = [said("user", "q?")], json.dumps([{"item": "Milk", "price": n}])
+        return {
+            "image": stored(n),
+            "prompt": json.dumps(asked),
+            "chosen": table,
+            "rejected": json.dumps([said("assistant", "no")]),
+        }
+
+    pairs = load_preferences(write(tmp_path, columns_of(row_of, 12)), "train")
+    assert pairs[0]["prompt"] == [said("user", "q?")]
+    assert pairs[0]["rejected"] == [said("assistant", "no")]
+    assert json.loads(pairs[0]["chosen"][0]["content"])[0]["item"] == "Milk"
+
+
+def test_two_instructions_are_no_pair_and_a_column_called_value_may_be_ones_own(tmp_path):
+    def row_of(n):
+        sides = {
+            side: [said("system", f"be {side if n == 6 else 'short'}"), said("user", "q?"), said("assistant", side)]
+            for side in ("chosen", "rejected")
+        }
+        return {"image": stored(n), **sides, "value": "high"}
+
+    features = {"image": Image(), "chosen": ROLES, "rejected": ROLES, "value": Value("string")}
+    write(tmp_path, columns_of(row_of, 12), features)
+    rows = Dataset.from_parquet(str(tmp_path / "train.parquet"))
+    for split in ("val", "test"):
+        rows.select(range(2)).to_parquet(tmp_path / f"{split}.parquet")
+    with pytest.raises(BadRowError, match="different system turns") as caught:
+        load_preferences(tmp_path, "train")
+    assert caught.value.row == 6
+    assert "value" not in load_preferences(tmp_path, "train", on_error="skip").column_names
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("questions.csv", "give the folder that it lies in"), ("rows.jsonl", "a JSONL file: give a parquet file")],
+)
+def test_a_file_of_another_kind_is_named_for_what_it_is(tmp_path, name, words):
+    (tmp_path / name).write_text("image,question,answer\n")
+    for load in (load_chartqa, load_preferences):
+        with pytest.raises(ValueError, match=words):
+            load(tmp_path / name, "train")
+    with pytest.raises(FileNotFoundError, match="give the folder that it lies in"):
+        find_csv(tmp_path / name)

@@ -1,10 +1,12 @@
 """One opener: upright and RGB, and one sentence on what is no picture, in training, evaluation, ask and leak check."""
 
+import base64
 import io
 
+import numpy as np
 import pytest
 from datasets import Dataset
-from PIL import Image
+from PIL import Image as PILImage
 
 from helpers.__main__ import main
 from helpers.data import FEATURES, BadRowError, PictureError, check_leaks, load_chartqa, open_picture
@@ -18,7 +20,7 @@ def test_a_photograph_is_upright_from_every_kind_of_source(tmp_path):
     stored = sideways(1)
     for source in (stored, tmp_path / "photo.png", str(tmp_path / "photo.png"), {"bytes": stored, "path": None}):
         assert open_picture(source).tobytes() == upright
-    with Image.open(io.BytesIO(stored)) as opened:
+    with PILImage.open(io.BytesIO(stored)) as opened:
         assert open_picture(opened).tobytes() == upright
         assert open_picture(open_picture(opened)).tobytes() == upright
 
@@ -99,3 +101,56 @@ def failure(folder, split):
     except BadRowError as error:
         return error
     return None
+
+
+LONG = base64.b64encode(chart(1, size=(300, 200))).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("file:///home/me/chart.png", "the address of a file: give its name without file://"),
+        (f"data:image/png;base64,{LONG}", "a picture written as text"),
+        (LONG, "a picture written as text"),
+        (LONG * (150_000 // len(LONG)), "a picture written as text"),  # more than csv allows a cell by itself
+    ],
+    ids=["address", "data", "base64", "long"],
+)
+def test_what_is_no_files_name_is_said_in_a_short_sentence(tmp_path, name, words):
+    with pytest.raises(PictureError, match=words) as error:
+        open_picture(name)
+    assert len(str(error.value)) < 200
+    for kind in ("csv", "parquet"):
+        (tmp_path / kind).mkdir()
+    folder = chart_folder(tmp_path / "csv")
+    with open(folder / "questions.csv", "a", encoding="utf-8") as file:
+        file.write(f'"{name}",q?,1\n')
+    columns = {"image": [name] * 6, "query": ["q?"] * 6, "label": ["1"] * 6}
+    Dataset.from_dict(columns).to_parquet(tmp_path / "parquet" / "train.parquet")
+    problems = [str(error) for split in ("train", "val", "test") if (error := failure(folder, split))]
+    problems.append(str(failure(tmp_path / "parquet", "train")))
+    assert len(problems) == 2
+    assert all(words in problem and len(problem) < 600 for problem in problems)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("clear", [None, 0, 65535])
+def test_grey_of_16_bits_is_scaled_before_one_grey_is_taken_for_clear(kind, clear):
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(8, 0)
+    file = io.BytesIO()
+    if kind == "PNG":
+        PILImage.fromarray(ramp).save(file, "PNG", transparency=clear)
+    else:  # bytes in the other order; a TIFF has no clear grey
+        PILImage.frombytes("I;16B", (64, 8), ramp.astype(">u2").tobytes()).save(file, "TIFF")
+    seen = np.asarray(open_picture(file.getvalue()).convert("L"))
+    wanted = np.round(ramp / 257)
+    if kind == "PNG" and clear is not None:
+        wanted[ramp == clear] = 255
+    np.testing.assert_allclose(seen, wanted, atol=1)
+
+
+def test_a_half_written_image_says_what_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not there"):
+        open_picture({"path": str(tmp_path / "none.png")})
+    with pytest.raises(PictureError, match="there is no image"):
+        open_picture({})

@@ -78,6 +78,7 @@ def test_what_could_be_misread_is_refused_with_its_line(tmp_path, text, words):
         (",q?,1", "the image is empty"),
         ("a.png,,1", "the question is empty"),
         ("a.png,q?", "the answer is empty"),
+        ("a.png,q?,#N/A", "#N/A, what a spreadsheet writes"),
         ("a.png,q?,1,000", "4 cells under 3 columns"),
         ('a.png,"q?,1\nb.png,w?,2"', "a quote that spans 2 lines"),
     ],

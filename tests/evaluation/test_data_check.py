@@ -121,5 +121,10 @@ def test_a_mask_that_trains_nothing_or_the_picture_is_a_problem(tmp_path, proces
 def test_bad_usage(capsys, tmp_path):
     assert main(["check", str(tmp_path / "nothing")]) == 2
     assert "no such file or folder" in capsys.readouterr().err
+    assert main(["check", "embedded", "--model", str(tmp_path)]) == 2
+    assert f"error: {tmp_path} holds no model: there is no config.json in it" in capsys.readouterr().err
+    (tmp_path / "adapter_config.json").write_text("{}")
+    assert main(["check", "embedded", "--model", str(tmp_path)]) == 2
+    assert "holds an adapter, no model" in capsys.readouterr().err
     with pytest.raises(ValueError, match="questions or preferences"):
         check_dataset("embedded", kind="pictures")

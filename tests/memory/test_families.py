@@ -136,3 +136,9 @@ def test_a_single_tile_of_a_family_that_always_cuts_is_refused(family_folder):
 def test_a_batch_without_tokens_is_refused(family_folder):
     with pytest.raises(ValueError, match="no input_ids; it has pixel_values"):
         estimate_training_memory("embedded", batch={"pixel_values": torch.zeros(1, 1, 3, 8, 8)})
+
+
+@pytest.mark.parametrize("size", [1.5, "2", True, 0])
+def test_a_size_is_a_whole_number(size):
+    with pytest.raises(ValueError, match=r"batch_size is .*it must be a whole number, at least 1"):
+        estimate_training_memory("embedded", batch_size=size)
