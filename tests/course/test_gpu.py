@@ -2,8 +2,11 @@
 
 import json
 import math
+import os
 import time
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from helpers.course import check_value, gpu_check, gpu_lessons, gpu_model, gpu_peaks, kinds, load_profile, use_gpu
@@ -108,15 +111,23 @@ def test_a_stage_that_failed_is_tried_again_and_one_without_time_is_left(tmp_pat
     def late():
         raise TimeoutError
 
-    kept = gpu_check.Kept(tmp_path / "kept.json", {"card": "x"})
+    kept = gpu_check.Kept(tmp_path / "kept.json", {"commit": "abc"})
     stages = {"lesson: a of t4": lambda: {"failed": "cell 3"}, "lesson: b of t4": late, "steps: c": lambda: 1 / 0}
     assert kept.run(stages, float("inf")) == ["lesson: b of t4"]
     assert kept.figures["steps: c"] == {"failed": "ZeroDivisionError: division by zero"}
     rows = gpu_check.bounds({"stages": kept.figures}, 0)
     assert [(row["what"], row["holds"]) for row in rows] == [("a of t4 ends", False), ("c ends", False)]
-    again = gpu_check.Kept(tmp_path / "kept.json", {"card": "x"})
+    again = gpu_check.Kept(tmp_path / "kept.json", {"commit": "abc"})
     assert again.run({"lesson: a of t4": lambda: {"seconds": 1}}, float("inf")) == []
     assert again.figures["lesson: a of t4"] == {"seconds": 1}
+
+
+@pytest.mark.parametrize("commit", ["abc+", "unknown"])
+def test_nothing_is_kept_where_the_files_may_have_changed_since(tmp_path, commit):
+    for seen in (1, 2):
+        kept = gpu_check.Kept(tmp_path / "kept.json", {"commit": commit})
+        assert kept.run({"steps: x": lambda seen=seen: {"seen": seen}}, float("inf")) == []
+        assert kept.figures == {"steps: x": {"seen": seen}}
 
 
 def test_each_bound_can_fail():
@@ -175,6 +186,19 @@ def test_a_lesson_that_fails_or_takes_too_long_says_so(tmp_path):
     failed = gpu_lessons.run_on_gpu(profile, lesson, {"N_TEST": 1}, tmp_path, 600)
     assert "exit 2" in failed["failed"]
     assert "N_TEST" in (tmp_path / "tiny" / "04_sft_chartqa.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in for Python is a shell script")
+def test_a_lesson_out_of_time_ends_with_all_that_it_started(tmp_path, monkeypatch):
+    """What a kernel started would go on computing beside the next stage."""
+    stand_in = tmp_path / "python"
+    stand_in.write_text(f"#!/bin/sh\nsh -c 'sleep 60 & echo $! > {tmp_path}/pid; wait' &\nwait\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(gpu_lessons, "sys", SimpleNamespace(executable=str(stand_in)))
+    with pytest.raises(TimeoutError):
+        gpu_lessons.run_on_gpu("tiny", gpu_lessons.chosen_lessons(False, ("gpu",))[0][1], {}, tmp_path, 2)
+    pid = int((tmp_path / "pid").read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.slow
