@@ -9,7 +9,7 @@ from PIL import Image as PILImage
 from torch.utils._pytree import tree_leaves
 from trl import SFTConfig, SFTTrainer
 
-from helpers.course.gpu_speed import to_conversations
+from helpers.course import gpu_speed
 from helpers.data import load_chartqa, load_preferences, questions_of, stored_pictures
 from helpers.evaluation import KeptFeatures, WithOtherCharts, asked, features, generate, generate_answers
 from helpers.lora import text_layers
@@ -151,7 +151,7 @@ def test_a_trainer_leaves_the_eyes_what_they_were(processor, tmp_path):
         output_dir=str(tmp_path), max_steps=1, per_device_train_batch_size=2, use_cpu=True, bf16=False, max_length=None,
         activation_checkpointing=False, save_strategy="no", report_to="none", remove_unused_columns=False,
     )  # fmt: skip
-    rows = load_chartqa("embedded", "train", 2).with_transform(to_conversations)
+    rows = load_chartqa("embedded", "train", 2).with_transform(gpu_speed.to_conversations)
     lora = LoraConfig(r=4, target_modules=text_layers("embedded"), task_type="CAUSAL_LM")
     trainer = SFTTrainer(model=model, args=config, processing_class=processor, train_dataset=rows, peft_config=lora)
     trainer.train()
