@@ -1,7 +1,8 @@
 """``make gpu``: ten minutes with the GPU of this machine. Is the dry run right on it, is it kept busy, do the lessons end?
 
 Without a network: a random model of SmolVLM2-2.2B's size and ChartQA-mini. Each stage's figures are kept as soon as they are
-there, so a run that was stopped goes on where it was; another card, commit or set of versions begins anew.
+there, so a run that was stopped goes on where it was; another card, commit or set of versions begins anew, as do files that
+were changed since the commit.
 """
 
 import json
@@ -99,12 +100,17 @@ def examine_gpu(
 
 
 class Kept:
-    """Figures of the stages that are done, in a file that is renewed after each. ``figures``: by the stage's name."""
+    """Figures of the stages that are done, in a file that is renewed after each. ``figures``: by the stage's name.
+
+    ``made_on``: what they depend on, its ``commit`` as :func:`helpers.tiny.measured_by` names it. Where that doesn't say which
+    code it was, nothing of an earlier run is taken.
+    """
 
     def __init__(self, path: Path, made_on: dict) -> None:
         self.path, self.made_on = path, made_on
         found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        self.figures: dict[str, dict] = found["figures"] if found.get("made_on") == made_on else {}
+        says_the_code = made_on["commit"] != "unknown" and not made_on["commit"].endswith("+")
+        self.figures: dict[str, dict] = found["figures"] if says_the_code and found.get("made_on") == made_on else {}
 
     def run(self, stages: dict[str, Callable[[], dict]], deadline: float) -> list[str]:
         """Those that aren't done yet, each unless the deadline has passed; returns the names of what is left."""

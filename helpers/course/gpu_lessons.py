@@ -1,9 +1,12 @@
 """Lessons on a GPU, each headless in a process of its own, with few steps: that they end, and what they record."""
 
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import psutil
 
 from helpers.course.notebooks import Lesson, find_lessons, select_lessons
 from helpers.course.results import read_results
@@ -51,14 +54,28 @@ def run_on_gpu(profile: str, lesson: Lesson, settings: dict, folder: Path, secon
     command = [sys.executable, "-m", "helpers", "run", lesson.name, "--profile", profile, "--out", str(out), *words]
     said = out / f"{lesson.name}.txt"
     with said.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, env=os.environ | _alone())
         try:
-            done = subprocess.run(command, cwd=ROOT, stdout=file, stderr=file, timeout=seconds, env=os.environ | _alone())
+            code = process.wait(seconds)
         except subprocess.TimeoutExpired as error:
             raise TimeoutError(f"{lesson.name} of {profile} needs longer") from error
-    if done.returncode:
+        finally:
+            _end(process)
+    if code:
         failed = [line for line in said.read_text(encoding="utf-8").splitlines() if " failed at " in line]
-        return {"failed": failed[-1] if failed else f"exit {done.returncode}; its words are in {said}"}
+        return {"failed": failed[-1] if failed else f"exit {code}; its words are in {said}"}
     return read_results(out / "results.json")["lessons"].get(lesson.name, {})
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Where it runs still, it and all that it has started: a kernel, and what that started, would keep the GPU."""
+    if process.poll() is None:
+        started = psutil.Process(process.pid).children(recursive=True)
+        for one in (process, *started):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait()
+        psutil.wait_procs(started, timeout=10)
 
 
 def _alone() -> dict[str, str]:

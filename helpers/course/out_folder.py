@@ -52,10 +52,14 @@ def hold(folder: Path, lessons: list[str]) -> Iterator[None]:
     holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "lessons": ", ".join(lessons), "token": token}
     try:
         (folder / HOLDER).write_text(json.dumps(holder), encoding="utf-8")
-        os.environ[_TOKEN] = token
+    except OSError as error:
+        lock.release()
+        raise UsageError(f"results can't go to the folder {folder}: {error.strerror}") from error
+    os.environ[_TOKEN] = token
+    try:
         yield
     finally:
-        os.environ.pop(_TOKEN)
+        os.environ.pop(_TOKEN, None)
         if before is not None:
             os.environ[_TOKEN] = before
         (folder / HOLDER).unlink(missing_ok=True)

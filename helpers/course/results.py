@@ -1,10 +1,10 @@
 """Write a lesson's figures into results.json, beside those of the other lessons."""
 
+import contextlib
 import json
 import math
 import os
 import platform
-import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,9 +29,9 @@ def record(lesson: str, profile: str, hardware: Hardware, figures: dict, precisi
     results["lessons"][lesson] = clean
     results["environment"] = environment(profile, hardware, precision)
     # Written whole and then renamed: a run that is killed leaves the old file, not half a file.
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, suffix=".part", encoding="utf-8") as file:
-        json.dump(results, file, indent=1, allow_nan=False)
-    os.replace(file.name, path)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps(results, indent=1, allow_nan=False), encoding="utf-8")
+    os.replace(part, path)
     return path
 
 
@@ -59,11 +59,15 @@ def environment(profile: str, hardware: Hardware, precision: str | None = None) 
     }  # fmt: skip
 
 
-def _finite(name: str, value):
+def _finite(name: str, given) -> float | int | str:
+    value = given
+    if hasattr(given, "item"):  # numpy's or torch's
+        with contextlib.suppress(ValueError, RuntimeError):  # of several numbers
+            value = given.item()
     if isinstance(value, str):
         return value
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        raise ValueError(f"the figure {name} is {value!r}: neither a number nor text")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"the figure {name} is {given!r}: neither a number nor text")
     if not math.isfinite(value):
         raise ValueError(f"the figure {name} is {value}: something went wrong before it was recorded")
-    return value if isinstance(value, int) else float(value)
+    return value

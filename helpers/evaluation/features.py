@@ -1,5 +1,6 @@
 """What a vision tower saw, kept: features of pictures, for as long as the same eyes would see the same."""
 
+import copy
 import hashlib
 import inspect
 import json
@@ -12,8 +13,8 @@ from helpers.models import bytes_of, moved, read_features, text_model, unwrapped
 class KeptFeatures:
     """Features of pictures between calls of ``generate_answers``: what frozen eyes saw once, they needn't look at again.
 
-    At most ``max_bytes`` of them, in the computer's own memory; the first that come stay. A model whose tower or connector has
-    other weights, other settings or another precision begins anew; one with an adapter in them is never served.
+    At most ``max_bytes``, the accounts included, in the computer's own memory; the first that come stay. A model whose tower or
+    connector has other weights, other settings or another precision begins anew; one with an adapter in them is never served.
     """
 
     def __init__(self, max_bytes: float = 2e9):
@@ -30,9 +31,10 @@ class KeptFeatures:
 
     def keep(self, key: str, account: dict, features: dict) -> None:
         """Take it in, if the eyes are ones to keep for and there is room."""
-        size = bytes_of(features)
+        size = bytes_of([account, features])
         if self.eyes is not None and key not in self.entries and self.bytes + size <= self.max_bytes:
-            self.entries[key] = account, moved(features, "cpu")
+            # A copy of the account: what a loading process sent lies in shared memory, with an open file for each tensor.
+            self.entries[key] = copy.deepcopy(account), moved(features, "cpu")
             self.bytes += size
 
 
@@ -46,7 +48,7 @@ def eyes_key(model, processor) -> str | None:
     if any(type(module).__module__.startswith("peft.") for _, module in others):
         return None
     skipped = (f"{path}.", *(f"{name}." for name, module in others if module is head))
-    settings = {name: value for name, value in whole.config.to_dict().items() if name != "text_config" and name[0] != "_"}
+    settings = {name: value for name, value in whole.config.to_dict().items() if not _of_text(name)}
     said = [type(whole).__name__, settings, processor.image_processor.to_dict(), str(whole.dtype), str(whole.device)]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
     for name, tensor in whole.state_dict().items():
@@ -54,6 +56,11 @@ def eyes_key(model, processor) -> str | None:
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def _of_text(setting: str) -> bool:
+    # A trainer switches the text model's cache off in the whole model's config: its eyes are no others for that.
+    return setting in ("text_config", "use_cache") or setting[0] == "_"
 
 
 def takes_features(model) -> bool:

@@ -35,11 +35,11 @@ def _to_float(text: str) -> float | None:
         return None
 
 
-def bootstrap_interval(scores: Sequence[float], seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """Interval of the mean of ``scores`` over 2,000 redraws of the questions with replacement (percentile bootstrap)."""
+def bootstrap_interval(scores: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the mean of ``scores`` over 2,000 redraws of the questions with replacement (percentile bootstrap)."""
     scores = np.asarray(scores, dtype=float)
     draws = np.random.default_rng(seed).integers(len(scores), size=(2000, len(scores)))
-    low, high = np.quantile(scores[draws].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(scores[draws].mean(axis=1), [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -12,19 +12,25 @@ from helpers.models import SHORT_ANSWER, chat
 
 @torch.inference_mode()
 def occlusion_map(
-    model, processor, image: Image.Image, question: str, answer: str, *, system: str = SHORT_ANSWER, cells=8, batch_size=32
+    model, processor, image: Image.Image, question: str, answer: str, *, cells: int = 8, batch_size: int = 32
 ) -> np.ndarray:
     """How much less likely ``answer`` is with each of ``cells`` x ``cells`` squares of the picture covered, in nats.
 
     (cells, cells), rows from the top. Positive: the answer rests on that square; about 0: it doesn't matter. Covered with
-    the picture's median colour, which is a chart's page. (Occlusion sensitivity: Zeiler and Fergus 2014, arXiv:1311.2901.)
+    the picture's median colour, which is a chart's page. The model's mode is as before afterwards. ValueError for an empty
+    ``answer``. (Occlusion sensitivity: Zeiler and Fergus 2014, arXiv:1311.2901.)
     """
     if not answer:
         raise ValueError("there is no answer whose likelihood could fall: give at least one word")
     pictures = [image, *_covered(image, cells)]
     scores = []
-    for start in range(0, len(pictures), batch_size):
-        scores += _log_likelihoods(model, processor, pictures[start : start + batch_size], question, answer, system)
+    was_training = model.training
+    model.eval()  # an adapter's dropout would be other each time
+    try:
+        for start in range(0, len(pictures), batch_size):
+            scores += _log_likelihoods(model, processor, pictures[start : start + batch_size], question, answer)
+    finally:
+        model.train(was_training)
     return scores[0] - np.array(scores[1:]).reshape(cells, cells)
 
 
@@ -38,9 +44,9 @@ def _covered(image: Image.Image, cells: int) -> Iterator[Image.Image]:
             yield picture
 
 
-def _log_likelihoods(model, processor, pictures: list, question: str, answer: str, system: str) -> list[float]:
+def _log_likelihoods(model, processor, pictures: list, question: str, answer: str) -> list[float]:
     """Of ``answer`` after the same question about each picture: the log-probabilities of its tokens, summed."""
-    text, length = _answered(processor, question, answer, system)
+    text, length = _answered(processor, question, answer)
     inputs = processor(
         text=[text] * len(pictures), images=[[picture] for picture in pictures], padding=True, return_tensors="pt",
         add_special_tokens=False,  # the template has written them
@@ -51,12 +57,12 @@ def _log_likelihoods(model, processor, pictures: list, question: str, answer: st
     return logits.log_softmax(-1).gather(-1, targets[..., None]).sum((1, 2)).tolist()
 
 
-def _answered(processor, question: str, answer: str, system: str) -> tuple[str, int]:
+def _answered(processor, question: str, answer: str) -> tuple[str, int]:
     """The conversation up to the answer's last letter, as the chat template writes it, and how many tokens are the answer's.
 
     Some templates put a blank before it, some a line break; what ends the turn is left out.
     """
-    messages = chat(question, system)
+    messages = chat(question, SHORT_ANSWER)
     turn = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
     prompt = processor.apply_chat_template(messages, add_generation_prompt=True)
     whole = processor.apply_chat_template([*messages, turn])

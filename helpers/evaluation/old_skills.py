@@ -63,10 +63,16 @@ def plain_question(chart: dict, at: int) -> tuple[str, Sequence[str]]:
 
 
 def states(text: str, name: str, value: int) -> bool:
-    """Whether ``value`` follows ``name`` with at most four words between: "Spain 30", "Spain has a value of 30"."""
-    return re.search(rf"\b{re.escape(name)}\b\W+(?:[a-zA-Z]+\W+){{0,4}}{value}\b(?!\.\d)", text) is not None
+    """Whether ``value`` follows ``name`` with at most four words between: "Spain 30", "Spain has a value of 30".
+
+    It is the whole number: 30 is stated neither by 30.5 or 30,000 nor, with a sign that isn't a dash after a word, by -30.
+    """
+    between = r"\W+(?:[a-zA-Z]+\W+){0,4}"
+    return re.search(rf"\b{re.escape(name)}\b{between}(?<!\W[-−]){value}\b(?![.,]\d)", text) is not None
 
 
 def says_one_of(text: str, accepted: Sequence[str]) -> bool:
-    """Whether one of the words stands in the text, in capitals or not."""
-    return any(re.search(rf"\b{re.escape(word)}\b", text, re.IGNORECASE) for word in accepted)
+    """Whether one of the words stands in the text, in capitals or not, and not only to be denied: "not a chart"."""
+    denied = r"(?P<denied>(?:\bno|\bnot|n't)\s+(?:an?\s+|the\s+)?)?"
+    found = (re.finditer(rf"{denied}\b{re.escape(word)}\b", text, re.IGNORECASE) for word in accepted)
+    return any(not one["denied"] for each in found for one in each)

@@ -54,21 +54,21 @@ class Server:
         self.stop()
 
 
-def start_server(
-    command: list[str], log: Path, *, folder: Path | None = None, health: str = "/health", timeout: float = 300
-) -> Server:
-    """Start a server of this Python's environment and wait until it is healthy.
+def start_server(command: list[str], log: Path, *, folder: Path | None = None, timeout: float = 300) -> Server:
+    """Start a server of this Python's environment and wait until it is healthy: answers 200 at ``/health``.
 
     ``command``: its words, such as ``transformers serve merged --host 127.0.0.1 --port 8000``; the first names a console
     script, the address is read from ``--host`` and ``--port``. ``folder``: where it runs. ``log``: what it prints goes there.
-    ``health``: a path that answers 200 once it can be asked. It has no network to the hub (``OFFLINE``).
+    It has no network to the hub (``OFFLINE``).
 
     The child holds the reading end of a pipe whose other end is this process's alone: when this process ends, killed or not,
-    the pipe closes, and the child ends itself (:mod:`helpers.evaluation.tethered`). RuntimeError with the end of the log if
-    it ends before it is healthy, or isn't so after ``timeout`` seconds.
+    the pipe closes, and the child ends itself (:mod:`helpers.evaluation.tethered`). RuntimeError if somebody listens there
+    already; with the end of the log if it ends before it is healthy, or isn't so after ``timeout`` seconds.
     """
     words = dict(pairwise(command))
     url = f"http://{words['--host']}:{words['--port']}"
+    if _answers(words["--host"], int(words["--port"])):  # its health would be taken for that of the new one
+        raise RuntimeError(f"another server listens at {url} already: end it, or name another --port (free_port() finds one)")
     found_by = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))  # the course, installed or not
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -79,7 +79,7 @@ def start_server(
         )  # fmt: skip
     server = Server(process, url, log, 0.0)
     try:
-        while not _healthy(url + health):
+        while not (_healthy(f"{url}/health") and server.running()):
             if not server.running() or time.monotonic() - began > timeout:
                 state = f"ended with {process.returncode}" if not server.running() else f"isn't healthy after {timeout:g} s"
                 said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -90,6 +90,14 @@ def start_server(
         raise
     server.start_seconds = time.monotonic() - began
     return server
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def _healthy(address: str) -> bool:

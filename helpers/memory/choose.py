@@ -47,11 +47,17 @@ def choose_batch(
     ``quantization``: as :func:`helpers.models.load_model` takes them; beside quantized weights 16 bits are assumed. ``models``:
     that are in memory, the trained one included.
 
-    NoRoomError if not even the smallest batch fits; ValueError if ``batch_size`` is ``"auto"`` and ``examples`` isn't given.
+    NoRoomError if not even the smallest batch fits; ValueError if ``batch_size`` is ``"auto"`` and ``examples`` isn't given, or
+    doesn't divide them.
     """
     if examples is None and batch_size == "auto":
         raise ValueError("batch_size is 'auto': say in examples what an optimizer step learns from, which it must not change")
     examples = examples or batch_size
+    if batch_size != "auto" and examples % batch_size:
+        raise ValueError(
+            f"no batches of {batch_size} come to exactly {examples} examples, from which an optimizer step learns: give a "
+            f"batch_size that divides {examples}, or 'auto'"
+        )
     if "auto" not in (batch_size, checkpointing):
         return batch_size, examples // batch_size, checkpointing, _AS_ASKED
     sizes, ways = [batch_size], [checkpointing]
@@ -62,7 +68,7 @@ def choose_batch(
     example = largest_example(rows, processor)
 
     @cache
-    def needed(size: int, way: bool) -> int:  # a second or two with a model of two billion parameters
+    def needed(size: int, *, way: bool) -> int:  # a second or two with a model of two billion parameters
         step = estimate_training_memory(
             config, lora=lora, precision=stored_as(precision, quantization), batch=repeated(example, size),
             activation_checkpointing=way, frozen_vision=frozen_vision,
@@ -70,7 +76,7 @@ def choose_batch(
         return step.total + (models - 1) * step.weights
 
     def said(size: int, tried: list[bool]) -> str:
-        first, *then = [f"{_bytes(needed(size, way))} {'with' if way else 'without'}" for way in tried]
+        first, *then = [f"{_bytes(needed(size, way=way))} {'with' if way else 'without'}" for way in tried]
         return ", ".join([f"{first} checkpointing", *then])
 
     for at, way in enumerate(ways):

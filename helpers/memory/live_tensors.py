@@ -31,11 +31,8 @@ class LiveTensors(TorchDispatchMode):
 
     def count(self, tensor: torch.Tensor, kind: str = "activations") -> None:
         """Count the storage of ``tensor``, under a new ``kind`` if it is counted already."""
-        try:
-            storage = tensor.untyped_storage()
-        except NotImplementedError:  # sparse tensors and other odd ones: their parts are tensors of their own
-            return
-        if storage.device.type not in self.devices:
+        storage = _storage(tensor)
+        if storage is None or storage.device.type not in self.devices:
             return
         address, size = storage._cdata, storage.nbytes()
         self._forget(address)
@@ -70,6 +67,14 @@ class LiveTensors(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         for leaf in result if isinstance(result, (tuple, list)) else (result,):
-            if isinstance(leaf, torch.Tensor) and leaf.untyped_storage()._cdata not in self._held:
+            storage = _storage(leaf) if isinstance(leaf, torch.Tensor) else None
+            if storage is not None and storage._cdata not in self._held:
                 self.count(leaf)
         return result
+
+
+def _storage(tensor: torch.Tensor) -> torch.UntypedStorage | None:
+    try:
+        return tensor.untyped_storage()
+    except NotImplementedError:  # sparse tensors and other odd ones: their parts are tensors of their own
+        return None

@@ -1,4 +1,4 @@
-"""Memory of a model and of its training: what a precision costs, what a piece of work takes, what a training would take."""
+"""What a piece of work takes in memory: its peak while it runs, and giving back what it left."""
 
 import gc
 import threading
@@ -9,14 +9,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from helpers.memory.dry_run import OPTIMIZERS, estimate_training_memory
 from helpers.memory.live_tensors import LiveTensors
-from helpers.memory.weights import PRECISIONS, MemoryBreakdown, weight_bytes
-
-__all__ = [
-    "OPTIMIZERS", "PRECISIONS", "MemoryBreakdown", "PeakMemory", "estimate_training_memory", "free_memory",
-    "measure_peak_memory", "weight_bytes",
-]  # fmt: skip
 
 _SAMPLE_SECONDS = 0.02
 

@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = open_room(
             "choose_profile",
             "choose_workers",
             "detect",
+            "free_cores",
             "has_macs_gpu",
             "spare_workers",
         ),

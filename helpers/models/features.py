@@ -47,8 +47,9 @@ def moved(value, device):
 
 
 def bytes_of(value) -> int:
-    """Bytes of every tensor in it."""
-    return sum(tensor.nbytes for tensor in _tensors(value))
+    """Bytes that the tensors in it hold: all of a storage, and once, however many of them share it."""
+    storages = [tensor.untyped_storage() for tensor in _tensors(value)]
+    return sum({storage._cdata: storage.nbytes() for storage in storages}.values())
 
 
 def _tensors(value):

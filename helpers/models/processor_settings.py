@@ -88,12 +88,12 @@ def read_settings(processor) -> dict:
     return settings
 
 
-def number(settings: Mapping, key: str, smallest: int = 1) -> int:
+def number(settings: Mapping, key: str) -> int:
     """The whole number called ``key``; a square given by its height and width counts as its side."""
     value = settings.get(key)
     if isinstance(value, Mapping):
         value = value.get("height")
-    if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"the processor's settings have no {key}; {NEEDED}")
     return value
 

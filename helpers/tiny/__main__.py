@@ -8,11 +8,11 @@ they find into the model's card.
 
 import argparse
 import hashlib
-import os
 from pathlib import Path
 
 import torch
 
+from helpers.models import free_cores
 from helpers.paths import CACHE, EMBEDDED_CHARTQA, EMBEDDED_MODEL, EMBEDDED_PREFERENCES, ROOT
 
 OTHER_SEEDS = (1, 2)  # of the language stage; what is shipped has seed 0
@@ -43,7 +43,7 @@ def main() -> None:
 
         mini.build(EMBEDDED_CHARTQA)
         pairs.build(EMBEDDED_PREFERENCES)
-    workers, recipe = os.cpu_count() or 1, CACHE / "tiny" / _recipe()
+    workers, recipe = free_cores(), CACHE / "tiny" / _recipe()
     torch.set_num_threads(workers)
     if what in ("all", "model"):
         from helpers.tiny.pretrain import pretrain

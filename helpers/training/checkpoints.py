@@ -70,6 +70,8 @@ def last_complete_checkpoint(folder: Path, key: str) -> str | None:
     """
     whole, other = {}, 0
     for path in Path(folder).glob("checkpoint-*"):
+        if not path.is_dir():
+            continue
         found = _key_of(path)
         if found == key:
             whole[int(path.name.rpartition("-")[2])] = path
@@ -85,12 +87,12 @@ def last_complete_checkpoint(folder: Path, key: str) -> str | None:
 
 
 def _key_of(path: Path) -> str | None:
-    """The settings' key of a checkpoint that is whole; None for any other."""
+    """The settings' key of a checkpoint that is whole; None for any other, also where its marker is damaged."""
     try:
         marker = json.loads((path / MARKER).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+        return marker["settings"] if _sizes(path) == marker["bytes"] else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    return marker["settings"] if _sizes(path) == marker["bytes"] else None
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -7,8 +7,8 @@ from transformers import TrainerCallback
 
 
 class TellDuration(TrainerCallback):
-    """Says it in one line. The first step warms up; the second one's time, its wait for data included, times the
-    steps, or those that are left where it goes on from a checkpoint.
+    """Says it in one line, once in each training, from the first of its processes. The first step warms up; the second one's
+    time, its wait for data included, times the steps, or those that are left where it goes on from a checkpoint.
 
     Looks at the validation loss and checkpoints are not in it. ``price_per_hour``: of the machine; then what that comes to.
     """
@@ -17,7 +17,7 @@ class TellDuration(TrainerCallback):
         self.price_per_hour, self.steps, self.since, self.done_before = price_per_hour, 0, 0.0, 0
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
-        self.done_before = state.global_step  # by the run that this one goes on from
+        self.steps, self.done_before = 0, state.global_step  # by the run that this one goes on from
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
         if self.steps >= 2:
@@ -25,7 +25,7 @@ class TellDuration(TrainerCallback):
         if torch.cuda.is_available():
             torch.cuda.synchronize()  # the step is over when the GPU is through with it
         now, self.steps = time.perf_counter(), self.steps + 1
-        if self.steps == 2:
+        if self.steps == 2 and state.is_world_process_zero:
             print(said(now - self.since, state.max_steps - self.done_before, self.price_per_hour), flush=True)
         self.since = now
 

@@ -2,11 +2,15 @@
 
 import json
 import math
+import os
 import time
+from types import SimpleNamespace
 
+import psutil
 import pytest
+import torch
 
-from helpers.course import check_value, gpu_check, gpu_lessons, gpu_model, gpu_peaks, kinds, load_profile, use_gpu
+from helpers.course import check_value, gpu_check, gpu_lessons, gpu_model, gpu_peaks, gpu_speed, kinds, load_profile, use_gpu
 from helpers.data import load_chartqa
 from helpers.lora import count_parameters
 from helpers.models import Hardware, count_image_tokens, detect, load_config, load_model, load_processor
@@ -85,6 +89,63 @@ def test_the_stages_measure_what_the_table_says(report):
     assert json.loads(json.dumps(found)) == found
 
 
+ENDS, BEGINS = [10.0, 14.0, 18.0, 25.0], [0.0, 12.0, 14.5, 20.0]  # of four steps; the first two warm up
+
+
+class PlantedTrainer:
+    """Takes the times above for its four steps, and six seconds to copy their batches."""
+
+    copied, model = 6.0, None
+    state = SimpleNamespace(log_history=[{"loss": 1.0}, {"train_samples_per_second": 3.0}])
+
+    def __init__(self, *, callbacks, **settings):
+        self.times = callbacks[0]
+
+    def train(self):
+        self.times.begins, self.times.ends = BEGINS, ENDS
+
+
+def test_the_speed_is_that_of_the_planted_times(monkeypatch, tmp_path):
+    planted = {"TimedTrainer": PlantedTrainer, "load_model": lambda *given: None, "without_gradient": lambda model: None}
+    for name, stand_in in planted.items():
+        monkeypatch.setattr(gpu_speed, name, stand_in)
+    monkeypatch.setattr(gpu_speed, "_step_alone", lambda trainer, accumulation: {4: 0.5}[accumulation])
+    plan = gpu_speed.Plan("embedded", "float32", "cpu", load_profile("gpu"), 2, 4, False, 0, steps=4)
+    rows = SimpleNamespace(with_transform=lambda transform: None)
+    figures = gpu_speed.measure_speed(plan, None, rows, tmp_path)
+    assert figures.pop("lesson_peak_gb") > 0
+    assert figures == pytest.approx({
+        "lesson": 2 * 4 * 2 / (4 + 7), "lesson_with_start": 3.0, "card_alone": 2 * 4 / 0.5,
+        "data_wait_share": (0.5 + 2) / (4 + 7), "copy_seconds": 6 / 4,
+    })  # fmt: skip
+
+
+def clock_of(*seconds: float) -> SimpleNamespace:
+    """In place of ``time``: what is timed takes these seconds, one after the other."""
+    readings = iter([at for start, took in enumerate(seconds) for at in (1000.0 * start, 1000.0 * start + took)])
+    return SimpleNamespace(perf_counter=lambda: next(readings))
+
+
+def test_the_card_alone_is_the_mean_of_its_steps_after_the_first(monkeypatch):
+    steps, nothing = [], lambda: None
+    trainer = SimpleNamespace(
+        model=SimpleNamespace(train=lambda: "the model"), args=SimpleNamespace(device=torch.device("cpu")),
+        get_train_dataloader=lambda: [{"labels": torch.tensor([[-100, 3, 4]])}] * 5, _prepare_inputs=lambda batch: batch,
+        training_step=lambda model, batch, trained: steps.append(trained),
+        optimizer=SimpleNamespace(step=nothing, zero_grad=nothing),
+    )  # fmt: skip
+    monkeypatch.setattr(gpu_speed, "time", clock_of(100, 1, 2, 6))
+    assert gpu_speed._step_alone(trainer, accumulation=2) == pytest.approx(3)
+    assert steps == [4] * 8, "two batches a step, and the tokens of both"
+
+
+def test_the_seconds_of_a_step_are_the_median_after_the_first(monkeypatch):
+    batch = gpu_peaks.one_batch(load_processor("embedded"), load_chartqa("embedded", "train", 1)[0], 1)
+    monkeypatch.setattr(gpu_peaks, "time", clock_of(100, 1, 9, 2))
+    taken = gpu_peaks._real_steps(load_model("embedded", "float32"), "embedded", SMALL[1], batch)
+    assert taken["step_seconds"] == pytest.approx(2)
+
+
 def test_what_is_done_is_kept_and_another_card_begins_anew(report, monkeypatch):
     folder, found = report
     monkeypatch.setattr(gpu_check, "measured_by", lambda: {"commit": "a commit", "machine": "a machine"})
@@ -108,15 +169,23 @@ def test_a_stage_that_failed_is_tried_again_and_one_without_time_is_left(tmp_pat
     def late():
         raise TimeoutError
 
-    kept = gpu_check.Kept(tmp_path / "kept.json", {"card": "x"})
+    kept = gpu_check.Kept(tmp_path / "kept.json", {"commit": "abc"})
     stages = {"lesson: a of t4": lambda: {"failed": "cell 3"}, "lesson: b of t4": late, "steps: c": lambda: 1 / 0}
     assert kept.run(stages, float("inf")) == ["lesson: b of t4"]
     assert kept.figures["steps: c"] == {"failed": "ZeroDivisionError: division by zero"}
     rows = gpu_check.bounds({"stages": kept.figures}, 0)
     assert [(row["what"], row["holds"]) for row in rows] == [("a of t4 ends", False), ("c ends", False)]
-    again = gpu_check.Kept(tmp_path / "kept.json", {"card": "x"})
+    again = gpu_check.Kept(tmp_path / "kept.json", {"commit": "abc"})
     assert again.run({"lesson: a of t4": lambda: {"seconds": 1}}, float("inf")) == []
     assert again.figures["lesson: a of t4"] == {"seconds": 1}
+
+
+@pytest.mark.parametrize("commit", ["abc+", "unknown"])
+def test_nothing_is_kept_where_the_files_may_have_changed_since(tmp_path, commit):
+    for seen in (1, 2):
+        kept = gpu_check.Kept(tmp_path / "kept.json", {"commit": commit})
+        assert kept.run({"steps: x": lambda seen=seen: {"seen": seen}}, float("inf")) == []
+        assert kept.figures == {"steps: x": {"seen": seen}}
 
 
 def test_each_bound_can_fail():
@@ -175,6 +244,19 @@ def test_a_lesson_that_fails_or_takes_too_long_says_so(tmp_path):
     failed = gpu_lessons.run_on_gpu(profile, lesson, {"N_TEST": 1}, tmp_path, 600)
     assert "exit 2" in failed["failed"]
     assert "N_TEST" in (tmp_path / "tiny" / "04_sft_chartqa.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in for Python is a shell script")
+def test_a_lesson_out_of_time_ends_with_all_that_it_started(tmp_path, monkeypatch):
+    """What a kernel started would go on computing beside the next stage."""
+    stand_in = tmp_path / "python"
+    stand_in.write_text(f"#!/bin/sh\nsh -c 'sleep 60 & echo $! > {tmp_path}/pid; wait' &\nwait\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(gpu_lessons, "sys", SimpleNamespace(executable=str(stand_in)))
+    with pytest.raises(TimeoutError):
+        gpu_lessons.run_on_gpu("tiny", gpu_lessons.chosen_lessons(False, ("gpu",))[0][1], {}, tmp_path, 2)
+    pid = int((tmp_path / "pid").read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.slow

@@ -51,6 +51,24 @@ def test_a_holder_that_is_killed_frees_the_folder(holder, tmp_path):
     assert not (tmp_path / HOLDER).exists()
 
 
+def test_a_holder_that_has_not_said_yet_who_it_is_is_no_parent_of_this_run(holder, tmp_path, monkeypatch):
+    monkeypatch.delenv("COURSE_RUN", raising=False)
+    for found in ("", "{"):
+        (tmp_path / HOLDER).write_text(found)
+        with pytest.raises(UsageError, match="it has just begun"), hold(tmp_path, ["00"]):
+            pass
+
+
+def test_a_folder_that_takes_no_holder_is_let_go_again(tmp_path):
+    (tmp_path / HOLDER).mkdir()
+    with pytest.raises(UsageError, match="results can't go to the folder"), hold(tmp_path, ["00"]):
+        pass
+    (tmp_path / HOLDER).rmdir()
+    with hold(tmp_path, ["00"]):
+        assert json.loads((tmp_path / HOLDER).read_text())["lessons"] == "00"
+    assert "COURSE_RUN" not in os.environ
+
+
 def test_a_child_of_the_holder_may_enter_and_nobody_else(tmp_path):
     code = "import sys; from pathlib import Path; from helpers.course import hold\n"
     code += "with hold(Path(sys.argv[1]), []): pass"

@@ -56,12 +56,62 @@ def test_no_byte_of_a_token_is_left_in_a_run(tmp_path, monkeypatch, capfd, endin
     assert "my token is ***" in "".join(str(cell.get("outputs")) for cell in json.loads(notebook)["cells"])
 
 
+def redact_names(monkeypatch, *names: str) -> list[str]:
+    """Those of ``names`` whose value is taken for a secret."""
+    found = []
+    for name in names:
+        with monkeypatch.context() as patch:
+            patch.setenv(name, f"the value of {name}")
+            found += [name] * (redact(f"the value of {name}") == "***")
+    return found
+
+
+def test_names_of_other_services_are_known(monkeypatch):
+    names = ["AWS_SECRET_ACCESS_KEY", "KAGGLE_KEY", "WANDB_API_KEY", "APIKEY", "SMTP_PASSWD", "GITHUB_PAT", "hf_token", "KEY"]
+    assert redact_names(monkeypatch, *names) == names
+
+
+def test_of_a_secret_that_begins_as_another_nothing_is_left(tmp_path, monkeypatch):
+    ends = [TOKEN[:at] for at in range(10, len(TOKEN) + 1, 3)]
+    for at, end in enumerate(ends):
+        monkeypatch.setenv(f"TEST_{at}_TOKEN", end)
+    assert redact(" ".join(ends)) == " ".join(["***"] * len(ends))
+    (tmp_path / "log.txt").write_text(" ".join(ends))
+    redact_files(tmp_path)
+    assert (tmp_path / "log.txt").read_text() == " ".join(["***"] * len(ends))
+
+
+def test_a_password_is_found_however_a_file_writes_it(tmp_path, monkeypatch):
+    password = "pa\"ss'w\\ördQmZk799"
+    monkeypatch.setenv("DB_PASSWORD", password)
+    said = f"{password} and {[password]} and {json.dumps(password)} and {json.dumps([password], ensure_ascii=False)}"
+    outputs = [nbformat.v4.new_output("stream", name="stdout", text=said)]
+    cells = [nbformat.v4.new_code_cell("print(...)", outputs=outputs)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
+    (tmp_path / "b.json").write_text(json.dumps({"said": said}))
+    redact_files(tmp_path)
+    clean = '*** and [\'***\'] and "***" and ["***"]'
+    assert redact(said) == clean
+    assert "".join(json.loads((tmp_path / "a.ipynb").read_text())["cells"][0]["outputs"][0]["text"]) == clean
+    assert json.loads((tmp_path / "b.json").read_text()) == {"said": clean}
+
+
+@pytest.mark.parametrize("suffix", ["ipynb", "json", "jsonl", "html", "log", "md", "txt", "yaml"])
+def test_every_kind_of_text_is_searched(tmp_path, monkeypatch, suffix):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / f"a.{suffix}").write_text(f"my token is {TOKEN}")
+    redact_files(tmp_path)
+    assert (tmp_path / "below" / f"a.{suffix}").read_text() == "my token is ***"
+
+
 def test_only_what_is_named_like_a_secret_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef")
     monkeypatch.setenv("SHORT_TOKEN", "tiny")
     monkeypatch.setenv("COURSE_NAME", "not-a-secret-at-all")
     assert redact(f"{TOKEN} 0123456789abcdef tiny not-a-secret-at-all") == "*** *** tiny not-a-secret-at-all"
+    assert redact_names(monkeypatch, "PATH", "KEYBOARD", "PATTERN", "MONKEY") == []
     weights = tmp_path / "adapter.safetensors"
     weights.write_bytes(TOKEN.encode())  # by chance or not: what isn't text is never rewritten
     clean = tmp_path / "clean.json"

@@ -63,10 +63,10 @@ def test_an_interrupted_command_goes_on_with_the_seeds_that_it_lacks(runs):
     assert runs[0] == [0, 1, 1, 2]
 
 
-@pytest.mark.parametrize("commit", ["def", "abc+"])
-def test_another_state_of_the_course_is_measured_anew(runs, monkeypatch, commit):
+@pytest.mark.parametrize(("commit", "machine"), [("def", "a laptop"), ("abc+", "a laptop"), ("abc", "another machine")])
+def test_another_state_of_the_course_or_another_machine_is_measured_anew(runs, monkeypatch, commit, machine):
     measure_seeds(["04"], 1)
-    monkeypatch.setattr(seeds, "measured_by", lambda: {"commit": commit, "date": "today", "machine": "a laptop"})
+    monkeypatch.setattr(seeds, "measured_by", lambda: {"commit": commit, "date": "today", "machine": machine})
     measure_seeds(["04"], 1)
     assert runs[0] == [0, 0]
 

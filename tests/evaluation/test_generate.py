@@ -6,7 +6,10 @@ from datasets import Dataset, Features, Value
 from datasets import Image as ImageColumn
 from peft import LoraConfig, get_peft_model
 from PIL import Image as PILImage
+from torch.utils._pytree import tree_leaves
+from trl import SFTConfig, SFTTrainer
 
+from helpers.course import gpu_speed
 from helpers.data import load_chartqa, load_preferences, questions_of, stored_pictures
 from helpers.evaluation import KeptFeatures, WithOtherCharts, asked, features, generate, generate_answers
 from helpers.lora import text_layers
@@ -108,12 +111,54 @@ def test_what_is_kept_is_bounded(model, processor, tower_calls):
     rows = charts(5, each=1)
     all_of_it, some = KeptFeatures(), KeptFeatures(max_bytes=100_000)
     wanted = generate_answers(model, processor, rows, kept=all_of_it)
-    assert all_of_it.bytes == 5 * 64 * 128 * 4
+    features_of_one, beside_them = 64 * 128 * 4, 100  # bytes; the account has the pixels' shapes alone
+    assert 5 * features_of_one < all_of_it.bytes == really_held(all_of_it) < 5 * (features_of_one + beside_them)
     assert generate_answers(model, processor, rows, kept=some) == wanted
-    assert some.bytes == 3 * 64 * 128 * 4
+    assert len(some.entries) == 3
+    assert some.bytes == really_held(some) <= 100_000
     del tower_calls[:]
     assert generate_answers(model, processor, rows, kept=some) == wanted
     assert sum(tower_calls) == 2
+
+
+def tensors_of(kept: KeptFeatures) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(list(kept.entries.values())) if isinstance(leaf, torch.Tensor)]
+
+
+def really_held(kept: KeptFeatures) -> int:
+    """Bytes of all storages, each once."""
+    storages = [tensor.untyped_storage() for tensor in tensors_of(kept)]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def test_what_is_kept_of_loading_processes_is_no_longer_in_shared_memory(model, processor, tower_calls, monkeypatch):
+    """There is little of it in a container, and each tensor in it is an open file."""
+    rows, kept = charts(6), KeptFeatures()
+    monkeypatch.setattr(generate, "spare_workers", lambda device: 2)
+    wanted = generate_answers(model, processor, rows, kept=kept)
+    assert len(tensors_of(kept)) == 3 * 6  # pixels and their mask, and what the tower made of them
+    assert not any(tensor.is_shared() for tensor in tensors_of(kept))
+    assert kept.bytes == really_held(kept)
+    del tower_calls[:]
+    assert generate_answers(model, processor, rows, kept=kept) == wanted == generate_answers(model, processor, rows)
+    assert sum(tower_calls) == 6, "of the last call alone, which was given nothing"
+
+
+def test_a_trainer_leaves_the_eyes_what_they_were(processor, tmp_path):
+    model = load_model("embedded")
+    key = features.eyes_key(model, processor)
+    config = SFTConfig(
+        output_dir=str(tmp_path), max_steps=1, per_device_train_batch_size=2, use_cpu=True, bf16=False, max_length=None,
+        activation_checkpointing=False, save_strategy="no", report_to="none", remove_unused_columns=False,
+    )  # fmt: skip
+    rows = load_chartqa("embedded", "train", 2).with_transform(gpu_speed.to_conversations)
+    lora = LoraConfig(r=4, target_modules=text_layers("embedded"), task_type="CAUSAL_LM")
+    trainer = SFTTrainer(model=model, args=config, processing_class=processor, train_dataset=rows, peft_config=lora)
+    trainer.train()
+    assert not trainer.model.get_base_model().config.use_cache, "a trainer has no use for a cache"
+    assert features.eyes_key(trainer.model, processor) == key
+    trainer.model.get_base_model().config.scale_factor = 4
+    assert features.eyes_key(trainer.model, processor) != key, "how pixels become tokens is of the eyes"
 
 
 def test_in_other_processes_too(model, processor, monkeypatch):

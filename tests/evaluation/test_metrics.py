@@ -1,11 +1,14 @@
 """The metric has ChartQA's published semantics, and batching doesn't change answers."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from helpers.data import load_chartqa
 from helpers.evaluation import (
+    PairedTest,
     WithOtherCharts,
     bootstrap_interval,
     generate_answers,
@@ -67,6 +70,16 @@ def test_the_bootstrap_interval_holds_the_mean_and_narrows_with_more_questions()
     assert bootstrap_interval([1, 0, 1], seed=3) == bootstrap_interval([1, 0, 1], seed=3)
 
 
+def test_the_bootstrap_interval_of_many_questions_is_that_of_the_normal_distribution():
+    scores = np.arange(1000) / 1000
+    half = 1.96 * scores.std() / np.sqrt(1000)  # 95 %
+    found = [bootstrap_interval(scores, seed) for seed in range(6)]
+    assert len(set(found)) == 6, "each seed draws anew"
+    for low, high in found:
+        assert high - low == pytest.approx(2 * half, rel=0.06)
+        assert (low + high) / 2 == pytest.approx(scores.mean(), abs=0.1 * half)
+
+
 def test_the_paired_test_counts_only_what_one_model_alone_gets_right():
     both, first, second, neither = (True, True), (True, False), (False, True), (False, False)
     scores = [both] * 40 + [first] * 2 + [second] * 10 + [neither] * 8
@@ -77,6 +90,10 @@ def test_the_paired_test_counts_only_what_one_model_alone_gets_right():
     assert found.low < found.difference < found.high
     mirrored = paired_test(*zip(*[(b, a) for a, b in scores], strict=True))
     assert mirrored.p_value == found.p_value
+    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low), abs=0.02)
+    other = paired_test(*zip(*scores, strict=True), seed=1)
+    assert other.p_value == found.p_value
+    assert bootstrap_interval([b - a for a, b in scores], seed=1) == (other.low, other.high)
     assert mirrored.difference == -found.difference
     assert paired_test(*zip(*[pair for pair in scores if pair[0] != pair[1]], strict=True)).p_value == found.p_value
 
@@ -85,6 +102,13 @@ def test_a_comparison_is_said_with_its_verdict():
     ten, none = [True] * 10, [False] * 10
     for first, second, verdict in ((none, ten, "better"), (ten, none, "worse"), (ten, ten, "undecided")):
         assert str(paired_test(first, second)).endswith(f": {verdict}")
+
+
+def test_a_difference_that_may_be_none_is_undecided_however_small_p_is():
+    may_be_none = PairedTest(only_first=2, only_second=10, difference=0.1, low=-0.01, high=0.2, p_value=0.04)
+    assert may_be_none.verdict == "undecided"
+    assert replace(may_be_none, low=0.01).verdict == "better"
+    assert replace(may_be_none, difference=-0.1, low=-0.2, high=-0.01).verdict == "worse"
 
 
 def test_few_questions_decide_nothing_though_their_interval_leaves_zero_out():

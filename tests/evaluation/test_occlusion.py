@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from peft import LoraConfig, get_peft_model
 from PIL import Image
 
 from helpers.data import load_chartqa
 from helpers.evaluation import occlusion, occlusion_map
-from helpers.models import SHORT_ANSWER
+from helpers.lora import text_layers
+from helpers.models import load_model
 from helpers.plots import plot_occlusion, plot_tiles
 
 
@@ -24,16 +26,28 @@ def test_each_square_is_measured_in_its_place(model, processor):
     covered = image.copy()
     width, height = image.width // 4, image.height // 4
     covered.paste("white", (column * width, row * height, (column + 1) * width, (row + 1) * height))
-    whole, without = occlusion._log_likelihoods(model, processor, [image, covered], "Spain?", "41", SHORT_ANSWER)
+    whole, without = occlusion._log_likelihoods(model, processor, [image, covered], "Spain?", "41")
     assert abs(drops[row, column]) > 0.01
     assert drops[row, column] == pytest.approx(whole - without, abs=1e-3)
+
+
+def test_a_model_in_training_is_asked_without_its_dropout(processor):
+    lora = LoraConfig(
+        r=4, lora_dropout=0.5, target_modules=text_layers("embedded"), init_lora_weights=False, task_type="CAUSAL_LM"
+    )
+    tuned = get_peft_model(load_model("embedded"), lora)
+    image = load_chartqa("embedded", "test", 1)[0]["image"]
+    wanted = occlusion_map(tuned.eval(), processor, image, "Spain?", "41", cells=2)
+    assert not tuned.training
+    assert occlusion_map(tuned.train(), processor, image, "Spain?", "41", cells=2) == pytest.approx(wanted)
+    assert tuned.training
 
 
 def test_likelihoods_are_those_of_the_answer_alone(model, processor):
     """They sum to one over the words that could come first: the probability of a one-token answer, and of nothing else."""
     image = load_chartqa("embedded", "test", 1)[0]["image"]
     words = [str(number) for number in range(101)]
-    scores = [occlusion._log_likelihoods(model, processor, [image], "Spain?", word, SHORT_ANSWER)[0] for word in words]
+    scores = [occlusion._log_likelihoods(model, processor, [image], "Spain?", word)[0] for word in words]
     total = np.exp(scores).sum()
     assert 0 < total <= 1.0001
 

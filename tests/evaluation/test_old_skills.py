@@ -31,6 +31,28 @@ def test_another_number_is_not_the_value():
     assert states("It ends with Spain 30.", "Spain", 30)
     assert not states("Spain is the highest of them all, above 30", "Spain", 30)
     assert not states("Spain 300", "Spain", 30)
+    assert not states("Spain 30,000", "Spain", 30)
+    assert states("Spain 30, Peru 4", "Spain", 30)
+    for sign in "-−":
+        assert not states(f"Spain: {sign}30", "Spain", 30)
+        assert not states(f"Spain has a value of {sign}30", "Spain", 30)
+        assert not states(f"Spain:{sign}30", "Spain", 30)
+    assert states("Spain - 30, Peru-4", "Spain", 30)
+    assert states("Spain - 30, Peru-4", "Peru", 4)
+    assert states("Spain: -30", "Spain", -30)
+
+
+def test_what_is_denied_is_not_said():
+    for text in ("This is a photograph, not a chart.", "It isn't a chart", "There is no chart.", "Not the chart"):
+        assert not says_one_of(text, ["chart"])
+    for text in (
+        "It is a chart, not a photograph.",
+        "Not a photograph but a chart",
+        "Not a chart? It is a chart.",
+        "A note: chart",
+    ):
+        assert says_one_of(text, ["chart"])
+    assert says_one_of("It is not 5 but five", ["5", "five"])
 
 
 def test_plain_questions_are_about_the_picture_its_text_and_neither():

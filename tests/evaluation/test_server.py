@@ -5,11 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
 import pytest
 
-from helpers.evaluation import free_port, start_server
+from helpers.evaluation import Server, free_port, start_server
 from helpers.paths import ROOT
 
 APP = "tests.evaluation.small_app:app"
@@ -73,12 +75,38 @@ def test_it_answers_keeps_its_log_and_frees_its_port(tmp_path):
 
 
 def test_why_it_does_not_start_is_said_with_its_own_words(tmp_path):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        taken.settimeout(0)
-        with pytest.raises(RuntimeError, match=r"uvicorn tests(.|\n)* ended with \d(.|\n)*address already in use"):
-            start_server(command(taken.getsockname()[1]), tmp_path / "server.log", timeout=30)
+    words = ["uvicorn", "tests.evaluation.no_app:app", *command(free_port())[2:]]
+    with pytest.raises(RuntimeError, match=r"uvicorn tests(.|\n)* ended with \d(.|\n)*Could not import module"):
+        start_server(words, tmp_path / "server.log", timeout=30)
+
+
+@pytest.fixture
+def healthy_stranger():
+    """The port of somebody else's server, which says that it is healthy."""
+
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Healthy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def test_somebody_elses_server_is_not_taken_for_its_own(healthy_stranger, tmp_path, monkeypatch):
+    with pytest.raises(RuntimeError, match=f"another server listens at http://127.0.0.1:{healthy_stranger} already"):
+        start_server(command(healthy_stranger), tmp_path / "server.log")
+    assert not (tmp_path / "server.log").exists()
+    monkeypatch.setattr("helpers.evaluation.server._answers", lambda host, port: False)  # it comes a moment later
+    monkeypatch.setattr(Server, "running", lambda self: self._process.wait(30) is None)
+    with pytest.raises(RuntimeError, match=r"ended with \d(.|\n)*address already in use"):
+        start_server(command(healthy_stranger), tmp_path / "server.log")
 
 
 def test_one_that_never_gets_healthy_is_ended(tmp_path, monkeypatch):

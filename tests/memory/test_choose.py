@@ -24,6 +24,7 @@ from helpers.memory import (
     one_example,
     repeated,
     room_for_tensors,
+    stored_as,
 )
 from helpers.models import SHORT_ANSWER, Hardware, chat, choose_precision, load_config
 from tests.models.families import FAMILIES, build
@@ -97,6 +98,28 @@ def test_a_step_learns_from_as_many_examples_as_before(planted, examples):
         size, accumulation, _, _ = chosen(card(gigabytes), examples=examples)
         assert size * accumulation == examples
         assert size <= MOST
+
+
+@pytest.mark.parametrize("checkpointing", ["auto", False])
+@pytest.mark.parametrize(("batch_size", "examples"), [(16, 12), (5, 12)])
+def test_a_batch_that_does_not_divide_the_examples_is_refused(planted, batch_size, examples, checkpointing):
+    with pytest.raises(ValueError, match=f"no batches of {batch_size} come to .* give a batch_size that divides {examples}"):
+        chosen(card(1000), batch_size, checkpointing, examples=examples)
+    assert planted == []
+
+
+def test_the_dry_run_is_told_how_it_will_be_trained(planted, monkeypatch):
+    told, dry_run = [], choose.estimate_training_memory
+
+    def noted(config, **settings):
+        told.append((settings["precision"], settings["frozen_vision"], settings["lora"]))
+        return dry_run(config, **settings)
+
+    monkeypatch.setattr(choose, "estimate_training_memory", noted)
+    chosen(card(141), 4)
+    chosen(card(141), 4, quantization="4bit", frozen_vision=True)
+    assert told == [("bfloat16", False, None), (stored_as("bfloat16", "4bit"), True, None)]
+    assert stored_as("bfloat16", "4bit") != "bfloat16"
 
 
 def test_the_reason_says_what_was_weighed(planted):

@@ -74,6 +74,18 @@ def test_tensors_saved_for_the_backward_pass_are_seen():
     assert peak_in_tensors(forward_only) == 2
 
 
+def test_sparse_gradients_are_no_error_and_their_parts_are_seen():
+    embedding = torch.nn.Embedding(4, NUMBERS // 4, sparse=True)
+
+    def step():
+        embedding(torch.arange(4)).sum().backward()
+
+    assert peak_in_tensors(step) >= 1
+    assert embedding.weight.grad.is_sparse
+    with measure_peak_memory():
+        assert torch.eye(3).to_sparse().is_sparse
+
+
 def test_what_was_there_before_the_block_is_counted():
     held = torch.ones(NUMBERS)
     with measure_peak_memory() as memory:

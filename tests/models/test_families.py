@@ -104,7 +104,7 @@ def test_occlusion_scores_the_answer_as_the_template_writes_it(opened):
     drops = occlusion_map(model, processor, row["image"], row["query"], "4.5%", cells=2)
     assert np.isfinite(drops).all()
     assert np.abs(drops).max() > 0
-    text, length = occlusion._answered(processor, row["query"], "4.5%", SHORT_ANSWER)
+    text, length = occlusion._answered(processor, row["query"], "4.5%")
     ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
     assert processor.tokenizer.decode(ids[-length:]).strip() == "4.5%"
 

@@ -1,11 +1,22 @@
 """Precision and profile follow from what the hardware natively has; capabilities are faked here."""
 
+import os
+from types import SimpleNamespace
+
 import nbformat
 import pytest
 import torch
 
 from helpers.course import check_value, find_lessons, load_profile
-from helpers.models import Hardware, choose_precision, choose_profile, detect, quantization_config
+from helpers.models import (
+    Hardware,
+    choose_precision,
+    choose_profile,
+    detect,
+    in_processes,
+    processes,
+    quantization_config,
+)
 
 T4 = Hardware("cuda", "Tesla T4", int(15.8e9), native_bf16=False)
 L4 = Hardware("cuda", "NVIDIA L4", int(23.7e9), native_bf16=True)
@@ -67,13 +78,35 @@ def test_the_t4_profile_on_a_t4_computes_in_float16_on_4_bit_weights_and_trains_
 
 
 def test_capability_decides_on_cuda(monkeypatch):
-    from types import SimpleNamespace
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for major, native in ((7, False), (8, True), (9, True)):
         card = SimpleNamespace(name="card", total_memory=16_000_000_000, major=major)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index, card=card: card)
         assert detect() == Hardware("cuda", "card", 16_000_000_000, native)
+
+
+def test_work_is_spread_over_the_cores_that_this_process_may_use(monkeypatch):
+    """In a container or a queue's job the machine has more of them."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(processes, "free_cores", lambda: 2)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", lambda workers, context: started.append(workers) or InThisOne())
+    started = []
+
+    class InThisOne:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def submit(self, job):
+            return SimpleNamespace(result=job)
+
+    assert in_processes([list] * 8, "working", "job") == [[]] * 8
+    assert in_processes([list], "working", "job") == [[]]
+    assert in_processes([list] * 8, "working", "job", workers=3) == [[]] * 8
+    assert started == [2, 1, 3]
 
 
 def test_a_macs_gpu_is_taken_only_if_asked_for(monkeypatch):

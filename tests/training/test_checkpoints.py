@@ -61,6 +61,14 @@ def test_a_checkpoint_that_is_no_longer_whole_does_not_count(tmp_path, damage):
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("marker", ["", "{", "{}", "null", "[]", '{"settings": "key"}', "\xff"])
+def test_a_damaged_marker_is_none(tmp_path, marker):
+    folder = Training(tmp_path).save(5)
+    (folder / MARKER).write_bytes(marker.encode("latin-1"))
+    assert last_complete_checkpoint(tmp_path, "key") is None
+    assert not folder.exists()
+
+
 def test_other_settings_and_finished_trainings_begin_anew(tmp_path, capsys):
     training = Training(tmp_path)
     training.save(5)
@@ -86,8 +94,9 @@ def test_the_last_checkpoint_is_not_gone_on_from(tmp_path):
 def test_only_checkpoints_are_deleted(tmp_path):
     (tmp_path / "checkpoint-best").mkdir()
     (tmp_path / "README.md").write_text("a card")
+    (tmp_path / "checkpoint-5").write_text("notes")
     assert last_complete_checkpoint(tmp_path, "key") is None
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_other_processes_write_nothing(tmp_path):

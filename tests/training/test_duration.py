@@ -9,13 +9,17 @@ from helpers.training import TellDuration, duration
 ARGS, CONTROL = SimpleNamespace(), SimpleNamespace()
 
 
+def state_of(steps: int, done: int = 0, first: bool = True):
+    return SimpleNamespace(max_steps=steps, global_step=done, is_world_process_zero=first)
+
+
 def run(monkeypatch, capsys, events, steps=100, price=None):
     """What is printed when steps end, and the model is looked at, at these seconds."""
     clock = iter([at for at, _ in events])
     monkeypatch.setattr(duration, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     callback = TellDuration(price)
     for _, event in events:
-        getattr(callback, event)(ARGS, SimpleNamespace(max_steps=steps), CONTROL)
+        getattr(callback, event)(ARGS, state_of(steps), CONTROL)
     return capsys.readouterr().out
 
 
@@ -40,7 +44,7 @@ def test_money_only_for_who_says_a_price(monkeypatch, capsys):
 def test_a_training_that_goes_on_is_told_what_is_left(monkeypatch, capsys):
     clock = iter([10.0, 13.0])
     monkeypatch.setattr(duration, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
-    callback, state = TellDuration(), SimpleNamespace(max_steps=100, global_step=80)
+    callback, state = TellDuration(), state_of(100, 80)
     callback.on_train_begin(ARGS, state, CONTROL)
     for state.global_step in (81, 82):
         callback.on_step_end(ARGS, state, CONTROL)
@@ -52,7 +56,29 @@ def test_it_is_said_once(monkeypatch, capsys):
     assert run(monkeypatch, capsys, events).count("\n") == 1
     callback = TellDuration()
     callback.steps = 2
-    callback.on_step_end(ARGS, SimpleNamespace(max_steps=5), CONTROL)
+    callback.on_step_end(ARGS, state_of(5), CONTROL)
+    assert capsys.readouterr().out == ""
+
+
+def test_it_is_said_again_in_another_training(monkeypatch, capsys):
+    clock = iter([10.0, 13.0, 100.0, 102.0])
+    monkeypatch.setattr(duration, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    callback = TellDuration()
+    for steps, done in ((100, 0), (50, 40)):
+        callback.on_train_begin(ARGS, state_of(steps, done), CONTROL)
+        for at in range(3):
+            callback.on_step_end(ARGS, state_of(steps, done + at + 1), CONTROL)
+    first, second = capsys.readouterr().out.splitlines()
+    assert "took 3.00 s: 100 steps" in first
+    assert "took 2.00 s: 10 steps" in second
+
+
+def test_of_several_processes_one_says_it(monkeypatch, capsys):
+    clock = iter([10.0, 13.0])
+    monkeypatch.setattr(duration, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    callback = TellDuration()
+    for _ in range(2):
+        callback.on_step_end(ARGS, state_of(5, first=False), CONTROL)
     assert capsys.readouterr().out == ""
 
 
