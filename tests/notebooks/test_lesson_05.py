@@ -6,6 +6,7 @@ import math
 from types import SimpleNamespace
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -119,14 +120,15 @@ def test_a_short_run_of_the_dpo_loss_alone_does_not_say_what_it_prefers(figures)
 
 
 def test_the_halves_of_the_loss_were_measured_as_the_lesson_says():
-    kept = json.loads((MEASURED / "dpo_losses.json").read_text(encoding="utf-8"))["losses"]
-    both, dpo, sft = (
-        kept[name] for name in ("sigmoid and sft, as in the lesson", "sigmoid alone", "sft alone, the chosen answers")
-    )
-    assert dpo["reward accuracy"] >= 0.95, "it tells nearly all pairs apart"
-    assert dpo["win rate after"] <= dpo["win rate before"] + 0.1, "and answers nearly as before"
-    assert abs(sft["win rate after"] - both["win rate after"]) <= 0.03, "the chosen answers give the win rate of the whole"
-    assert both["reward accuracy"] > sft["reward accuracy"], "what the pairs add"
+    kept = json.loads((MEASURED / "dpo_losses.json").read_text(encoding="utf-8"))
+    names = ("sigmoid and sft, as in the lesson", "sigmoid alone", "sft alone, the chosen answers")
+    both, dpo, sft = ({name: np.array(values) for name, values in kept["losses"][loss].items()} for loss in names)
+    assert {len(values) for half in (both, dpo, sft) for values in half.values()} == {len(kept["seeds"])}
+    assert (dpo["reward accuracy"] >= 0.95).all(), "it tells nearly all pairs apart, whatever the seed"
+    assert (dpo["win rate after"] <= dpo["win rate before"] + 0.1).all(), "and answers nearly as before"
+    assert (abs(sft["win rate after"] - both["win rate after"]) <= 0.03).all(), "the chosen answers give the whole's win rate"
+    assert (both["reward accuracy"] > sft["reward accuracy"]).all(), "what the pairs add"
+    assert np.ptp(sft["reward accuracy"]) > 0.2, "a single seed would have told the wrong story"
 
 
 def test_a_cut_completion_is_a_silent_run_without_learning(figures):
