@@ -83,12 +83,14 @@ class Function:
             return not_attempted(f"write the body of {self.name} and run its cell")
         if not callable(function):
             return wrong(f"{self.name} is {short(function)}, not a function: keep the line that begins with def")
-        try:
-            given = [call(function, case.arguments, self.name) for case in self.cases]
-        except NotImplementedError:
-            return not_attempted(f"{self.name} still raises NotImplementedError")
-        except LearnersError as error:
-            return wrong(str(error))
+        given = []
+        for case in self.cases:
+            try:
+                given.append(call(function, case.arguments, self.name))
+            except NotImplementedError:
+                return not_attempted(f"{self.name} still raises NotImplementedError")
+            except LearnersError as error:
+                return wrong(f"{error}\n{case.note}" if case.note else str(error))
         expected = [self.reference(*case.arguments) for case in self.cases]
         if self._agree(given, expected):
             return right(self.why)

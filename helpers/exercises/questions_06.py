@@ -92,6 +92,14 @@ QUESTIONS = {
                     "5 % of the target, not 0.05 itself: divide the difference by it",
                 ),
                 (
+                    lambda p, t: match_otherwise(p, t, within=lambda a, b: abs(a - b) <= 0.05 * abs(a)),
+                    "that is 5 % of the prediction: the limit is 5 % of the target",
+                ),
+                (
+                    lambda p, t: match_otherwise(p, t, within=lambda a, b: math.isclose(a, b, rel_tol=0.05)),
+                    "math.isclose takes 5 % of the larger of the two: the limit is 5 % of the target",
+                ),
+                (
                     lambda p, t: match_otherwise(p, t, within=lambda a, b: abs(a - b) / b <= 0.05),
                     "where the target is negative, every number would be right: divide by its absolute value",
                 ),
