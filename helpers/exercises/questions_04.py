@@ -47,10 +47,14 @@ def _arguments_problem(arguments) -> str | None:
         return f"examples are cut at {config.max_length} tokens (TRL's default is 1024): a picture or the answer may be lost"
     if config.bf16:
         return "it computes in bfloat16, which is TRL's default: leaving the argument out doesn't help, bf16=False does"
+    if config.fp16:
+        return "fp16 computes in 16 bits as well; float32 is meant, and that is neither fp16 nor bf16"
     if not config.use_cpu:
         return "it is meant for a CPU: use_cpu has to stay"
     if config.eval_strategy == "no":
         return "nothing is evaluated any more: the argument was renamed, not abolished. It is eval_strategy now"
+    if config.eval_strategy != "steps":
+        return f"the validation loss is wanted every 50 steps; {config.eval_strategy.value!r} looks at no eval_steps"
     if config.eval_steps != 50:
         return "the validation loss is wanted every 50 steps"
     if config.warmup_steps != 0.1:
@@ -172,7 +176,8 @@ QUESTIONS = {
         Value(
             "arguments",
             _arguments_problem,
-            "Two of these failed loudly, one after a library update, and one, max_length=-1, would never have told you.",
+            "Two of these fail loudly, both since an update of the library. The other two, max_length=-1 and bf16=True on a "
+            "CPU, would never have told you.",
             untouched=BROKEN,
         ),
         (

@@ -52,6 +52,9 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "max_length"}}, "cut at 1024 tokens"),
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "bf16"}}, "leaving the argument out doesn't help"),
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "eval_strategy"}}, "renamed, not abolished"),
+        ({"arguments": SFT_FIXED | {"eval_strategy": "epoch"}}, "'epoch' looks at no eval_steps"),
+        ({"arguments": SFT_FIXED | {"eval_steps": 500}}, "wanted every 50 steps"),
+        ({"arguments": SFT_FIXED | {"fp16": True}}, "neither fp16 nor bf16"),
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "warmup_steps"}}, "the warm-up is gone"),
     ],
 }

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import nbformat
 import pytest
+from transformers import TemperatureLogitsWarper
+from trl import GRPOConfig, ModelConfig, SFTConfig, get_peft_config
 
 from helpers.course import find_lessons
 from helpers.exercises import (
@@ -30,10 +32,14 @@ from helpers.exercises import (
     out_of_step,
     progress,
     progress_file,
+    questions_04,
+    questions_07,
+    questions_08,
     questions_of,
     read_run,
     trials,
 )
+from helpers.lora import count_parameters
 
 NOTEBOOKS = notebooks()
 ANSWERS = {notebook: importlib.import_module(f"tests.exercises.answers_{notebook[:2]}") for notebook in NOTEBOOKS}
@@ -327,6 +333,28 @@ def test_the_runs_show_what_they_are_diagnosed_with():
         "heron", "magpie", "plover", "kestrel", "petrel", "curlew", "dunlin", "wigeon", "avocet", "turnstone",
         "jackdaw", "shrike",
     }  # fmt: skip
+
+
+def test_as_many_lines_of_the_broken_settings_stop_with_an_error_as_the_explanations_say(tmp_path):
+    """04.4: two, both of older libraries, and two do not. 08.3: one. 07.1: none as handed out, one with LoRA on."""
+    sft, grpo, cli = questions_04.BROKEN, questions_08.BROKEN, questions_07.BROKEN
+    for name in ("warmup_ratio", "evaluation_strategy"):
+        with pytest.raises(TypeError, match=name):
+            SFTConfig(tmp_path, **{name: sft[name]}, bf16=False, use_cpu=True)
+    assert SFTConfig(tmp_path, max_length=sft["max_length"], bf16=sft["bf16"], use_cpu=True).bf16
+
+    with pytest.raises(ValueError, match="must be divisible by num_generations"):
+        GRPOConfig(tmp_path, **grpo, bf16=False, use_cpu=True)
+    assert GRPOConfig(tmp_path, **grpo | {"per_device_train_batch_size": 8}, bf16=False, use_cpu=True).temperature == 0.01
+    assert TemperatureLogitsWarper(grpo["temperature"]).temperature == 0.01
+    with pytest.raises(ValueError, match="strictly positive"):
+        TemperatureLogitsWarper(0.0)
+
+    targets = [cli["lora_target_modules"]]  # a list of one is what TRL's parser makes of it
+    assert get_peft_config(ModelConfig(use_peft=cli["use_peft"], lora_target_modules=targets)) is None
+    with pytest.raises(ValueError, match="not found in the base model"):
+        count_parameters("embedded", get_peft_config(ModelConfig(use_peft=True, lora_r=8, lora_target_modules=targets)))
+    assert ModelConfig().lora_r == 16
 
 
 def test_no_run_is_named_after_its_cause():
