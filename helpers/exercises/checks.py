@@ -68,7 +68,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Function:
-    """A function, judged against ``reference`` on ``cases``. ``mistakes``: functions that make one, each with its name."""
+    """A function, judged against ``reference`` on ``cases``. ``mistakes``: functions that make one, each with its name.
+
+    ``form``: brings what may be written in several ways into one.
+    """
 
     name: str
     reference: Callable
@@ -76,6 +79,7 @@ class Function:
     why: str
     mistakes: Sequence[tuple[Callable, str]] = ()
     tolerance: float = 1e-6
+    form: Callable[[Any], Any] = lambda value: value
 
     def judge(self, namespace: Mapping) -> Result:
         function = value_of(namespace, self.name)
@@ -86,18 +90,18 @@ class Function:
         given = []
         for case in self.cases:
             try:
-                given.append(call(function, case.arguments, self.name))
+                given.append(self.form(call(function, case.arguments, self.name)))
             except NotImplementedError:
                 return not_attempted(f"{self.name} still raises NotImplementedError")
             except LearnersError as error:
                 return wrong(f"{error}\n{case.note}" if case.note else str(error))
-        expected = [self.reference(*case.arguments) for case in self.cases]
+        expected = [self.form(self.reference(*case.arguments)) for case in self.cases]
         if self._agree(given, expected):
             return right(self.why)
         if all(value is None for value in given) and expected[0] is not None:
             return wrong(f"{self.name} returned None: is there a return statement?")
         for mistaken, message in self.mistakes:
-            if self._agree(given, [_or_none(mistaken, case.arguments) for case in self.cases]):
+            if self._agree(given, [self.form(_or_none(mistaken, case.arguments)) for case in self.cases]):
                 return wrong(message)
         at = next(i for i in range(len(given)) if not same(given[i], expected[i], self.tolerance))
         shown, wanted = short(given[at]), short(expected[at])

@@ -49,12 +49,13 @@ def apart(given, expected, place: str = "") -> str:
     for step in steps:
         if not same(given[step], expected[step]):
             return apart(given[step], expected[step], f"{place}[{step!r}]")
+    where = f"at {place}" if place else "as a whole"
     if isinstance(given, str) and isinstance(expected, str):
         alike = takewhile(lambda pair: pair[0] == pair[1], zip(given, expected, strict=False))
         begin = sum(1 for _ in alike)
-        place += f" from character {begin} on"
+        where = f"{where} from character {begin} on" if place else f"from character {begin} on"
         given, expected = given[begin:], expected[begin:]
-    return f"at {place.strip()}: there is {short(given)}; it is {short(expected)}"
+    return f"{where}: there is {short(given)}; it is {short(expected)}"
 
 
 def _is_list(value) -> bool:

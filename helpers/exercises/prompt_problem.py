@@ -71,9 +71,9 @@ def _out_of_place(prompt: str, messages: list[dict], template: Callable) -> str 
     if of_system == of_question:
         return "the instruction stands in the user's turn: it is a turn of its own, before it, with the role system"
     if of_picture == of_system:
-        return "the picture stands in the instruction's turn: it belongs into the user's, before the question"
+        return "the picture stands in the instruction's turn: it belongs in the user's, before the question"
     if not prompt.startswith(template(messages[:1])):
-        return "the instruction's turn is another one than in training: its role is system, and its content one text"
+        return "the instruction has a turn of its own, but not as in training: its role is system, and its content one text"
     if of_picture != of_question:
         return "picture and question stand in two turns: they are two parts of one content"
     if prompt.index("<image>") > prompt.index(question):

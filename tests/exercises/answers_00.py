@@ -91,7 +91,10 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         (prompt(f"{SYSTEM.replace('[', '[' + IMAGE + ', ')}, {user(TEXT)}"), "the picture stands in the instruction's turn"),
         (prompt(f"{SYSTEM}, {user(IMAGE)}, {user(TEXT)}"), "stand in two turns"),
         (prompt(f"{SYSTEM}, {user(IMAGE)}"), "the question is not in the prompt"),
-        (prompt(f"{SYSTEM}, {user(IMAGE, TEXT.replace('question', repr('Q: ') + ' + question'))}"), "there is 'Q: What is"),
+        (
+            prompt(f"{SYSTEM}, {user(IMAGE, TEXT.replace('question', repr('Q: ') + ' + question'))}"),
+            "training:\nfrom character 87 on: there is 'Q: What is",
+        ),
     ],
     "q4": [
         (
