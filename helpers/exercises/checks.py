@@ -146,7 +146,8 @@ class Value:
 class Diagnosis:
     """Why a run went wrong, with a figure as evidence: the learner's ``<run>_cause`` and ``<run>_evidence``.
 
-    ``others``: causes that one may think of, with what speaks against them. ``evidence``: the check of that name.
+    ``others``: causes that one may think of, with what speaks against them. ``evidence``: the check of that name. ``asks``:
+    what the evidence is, where the notebook can't say it without giving the cause away.
     """
 
     run: str
@@ -154,6 +155,7 @@ class Diagnosis:
     others: Mapping[str, str]
     evidence: Number | Value
     why: str
+    asks: str = ""
 
     def judge(self, namespace: Mapping) -> Result:
         said = value_of(namespace, f"{self.run}_cause")
@@ -166,7 +168,7 @@ class Diagnosis:
         found = self.evidence.judge(namespace)
         if not found:
             what = "the cause fits; now the evidence: " if found.outcome != "not attempted" else "and the evidence? "
-            return wrong(what + found.message)
+            return wrong(what + (f"{self.asks}\n" if self.asks else "") + found.message)
         return right(self.why)
 
 

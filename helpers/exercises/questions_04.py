@@ -135,6 +135,7 @@ QUESTIONS = {
                 },
             ),
             "With `messages` the loss is mostly that of predicting <image> after <image>: it falls, and means little.",
+            asks="the share, 0 to 1, of the trained tokens that stand for the picture.",
         ),
         (
             "The loss falls, and the answers get worse. What is it the loss of? Look at run.facts['first_example'].",
@@ -166,6 +167,7 @@ QUESTIONS = {
                 },
             ),
             "Loss 0.0, gradient 0, exit code 0: a training that looks perfect and never happened. max_length=None, always.",
+            asks="the smallest max_length that would leave every example of run.facts['tokens_of_examples'] whole.",
         ),
         (
             "What does a loss of 0.0 mean when the gradient is 0 too, from the first step on?",

@@ -212,6 +212,7 @@ QUESTIONS = {
             "The command returned 0 and printed nothing unusual. Let a training say its world size, and compare it with "
             "what you "
             "asked for.",
+            asks="how many processes really trained.",
         ),
         (
             "One epoch over run.facts['rows'] rows. How many steps should two processes need?",

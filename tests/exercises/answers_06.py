@@ -72,6 +72,7 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         ({"questions": 1067}, "the worst case"),
         ({"questions": 1537}, "to either side"),
         ({"questions": 100}, "68 % interval"),
+        ({"questions": 400}, "takes 2 standard errors"),
         ({"questions": 3842}, "p (1 - p), not p"),
     ],
     "q4": [

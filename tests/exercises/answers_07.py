@@ -54,6 +54,7 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
     "q4": [
         (diagnosis("avocet", "nothing is wrong", 1), "count the steps"),
         (diagnosis("avocet", "learning rate too low", 1), "doesn't fit the command"),
+        (diagnosis("avocet", "one process instead of two"), "how many processes really trained"),
         (diagnosis("avocet", "one process instead of two", 2), "what was asked for"),
         (diagnosis("avocet", "completion cut away", 1), "would be 0.0"),
     ],
