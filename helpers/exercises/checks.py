@@ -167,8 +167,8 @@ class Diagnosis:
             return wrong(self.others.get(said, f"{said}: nothing in these figures points to it"))
         found = self.evidence.judge(namespace)
         if not found:
-            what = "the cause fits; now the evidence: " if found.outcome != "not attempted" else "and the evidence? "
-            return wrong(what + (f"{self.asks}\n" if self.asks else "") + found.message)
+            what = "now the evidence: " if found.outcome != "not attempted" else "and the evidence? "
+            return wrong(f"the cause fits; {what}" + (f"{self.asks}\n" if self.asks else "") + found.message)
         return right(self.why)
 
 

@@ -23,7 +23,7 @@ def _tokens(width, height, longest_edge, tile, tokens_per_tile, *, scaled=None, 
     return (tiles + (whole if tiles > 1 or alone else 0)) * tokens_per_tile
 
 
-# A slip may come with the next one, which is another: each is looked for with it and without.
+# Whoever makes one of these may also let the whole picture follow a single tile: each is looked for with that and without.
 _SLIPS = (
     ({"whole": 0}, "the whole picture, as one more tile, is missing"),
     (

@@ -49,7 +49,7 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         ),
         (diagnosis("kestrel", "adapter in the vision tower", 8), "a list of names"),
         (diagnosis("kestrel", "adapter in the vision tower", [TENSORS[0].split(".lora_")[0]]), "1 of the 8 layers"),
-        (diagnosis("kestrel", "adapter in the vision tower"), "and the evidence?"),
+        (diagnosis("kestrel", "adapter in the vision tower"), "the cause fits; and the evidence?"),
         (diagnosis("kestrel", "vision", TENSORS), "none of the causes"),
     ],
     "q5": [
