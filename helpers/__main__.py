@@ -42,7 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--lessons", default="04,05", help="names or numbers with commas between (default: 04,05)")
     sub.add_argument("--profile", default="tiny", help="tiny, t4 or gpu (default: tiny)")
     sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
-    sub.add_argument("--keep", action="store_true", help="and into notebooks/measured/seeds.json, which is committed")
+    kept = "and into notebooks/measured, which is committed: seeds.json for lessons 04 and 05, seeds_<numbers>.json for others"
+    sub.add_argument("--keep", action="store_true", help=kept)
     sub = command("site", _site, "make the book of a run from its executed lessons, and a sheet of its plots")
     sub.add_argument("--run", default="runs/tiny", help="folder of the run (default: runs/tiny)")
     sub = command("check", _check, "say row by row what a training on your data would really see")

@@ -7,10 +7,10 @@ exercise loads no model, and no answer stands in the notebook.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 from helpers.exercises.causes import CAUSES
+from helpers.exercises.compare import apart, as_number, same
 from helpers.exercises.learner import LearnersError, call, call_text, is_blank, short, value_of
 from helpers.exercises.result import Result, not_attempted, right, wrong
 
@@ -38,7 +38,7 @@ class Number:
         value = value_of(namespace, self.name)
         if value is None:
             return not_attempted(f"give {self.name} a number, in {self.unit}, and run its cell")
-        number = _as_number(value)
+        number = as_number(value)
         if number is None:
             return wrong(f"{self.name} is {short(value)}; it is one number, in {self.unit}, without quotes")
         true = self.true()
@@ -68,7 +68,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Function:
-    """A function, judged against ``reference`` on ``cases``. ``mistakes``: functions that make one, each with its name."""
+    """A function, judged against ``reference`` on ``cases``. ``mistakes``: functions that make one, each with its name.
+
+    ``form``: brings what may be written in several ways into one.
+    """
 
     name: str
     reference: Callable
@@ -76,6 +79,7 @@ class Function:
     why: str
     mistakes: Sequence[tuple[Callable, str]] = ()
     tolerance: float = 1e-6
+    form: Callable[[Any], Any] = lambda value: value
 
     def judge(self, namespace: Mapping) -> Result:
         function = value_of(namespace, self.name)
@@ -83,22 +87,28 @@ class Function:
             return not_attempted(f"write the body of {self.name} and run its cell")
         if not callable(function):
             return wrong(f"{self.name} is {short(function)}, not a function: keep the line that begins with def")
-        try:
-            given = [call(function, case.arguments, self.name) for case in self.cases]
-        except NotImplementedError:
-            return not_attempted(f"{self.name} still raises NotImplementedError")
-        except LearnersError as error:
-            return wrong(str(error))
-        expected = [self.reference(*case.arguments) for case in self.cases]
+        given = []
+        for case in self.cases:
+            try:
+                given.append(self.form(call(function, case.arguments, self.name)))
+            except NotImplementedError:
+                return not_attempted(f"{self.name} still raises NotImplementedError")
+            except LearnersError as error:
+                return wrong(f"{error}\n{case.note}" if case.note else str(error))
+        expected = [self.form(self.reference(*case.arguments)) for case in self.cases]
         if self._agree(given, expected):
             return right(self.why)
         if all(value is None for value in given) and expected[0] is not None:
             return wrong(f"{self.name} returned None: is there a return statement?")
         for mistaken, message in self.mistakes:
-            if self._agree(given, [_or_none(mistaken, case.arguments) for case in self.cases]):
+            if self._agree(given, [self.form(_or_none(mistaken, case.arguments)) for case in self.cases]):
                 return wrong(message)
         at = next(i for i in range(len(given)) if not same(given[i], expected[i], self.tolerance))
-        found = f"{call_text(self.name, self.cases[at].arguments)} returned {short(given[at])}; it is {short(expected[at])}"
+        shown, wanted = short(given[at]), short(expected[at])
+        if shown.endswith(" ...") and wanted.endswith(" ..."):  # they may be cut before they differ
+            found = f"{call_text(self.name, self.cases[at].arguments)} is not right {apart(given[at], expected[at])}"
+        else:
+            found = f"{call_text(self.name, self.cases[at].arguments)} returned {shown}; it is {wanted}"
         return wrong(f"{self.cases[at].note}\n{found}" if self.cases[at].note else found)
 
     def _agree(self, some: Sequence, others: Sequence) -> bool:
@@ -136,7 +146,8 @@ class Value:
 class Diagnosis:
     """Why a run went wrong, with a figure as evidence: the learner's ``<run>_cause`` and ``<run>_evidence``.
 
-    ``others``: causes that one may think of, with what speaks against them. ``evidence``: the check of that name.
+    ``others``: causes that one may think of, with what speaks against them. ``evidence``: the check of that name. ``asks``:
+    what the evidence is, where the notebook can't say it without giving the cause away.
     """
 
     run: str
@@ -144,6 +155,7 @@ class Diagnosis:
     others: Mapping[str, str]
     evidence: Number | Value
     why: str
+    asks: str = ""
 
     def judge(self, namespace: Mapping) -> Result:
         said = value_of(namespace, f"{self.run}_cause")
@@ -155,38 +167,9 @@ class Diagnosis:
             return wrong(self.others.get(said, f"{said}: nothing in these figures points to it"))
         found = self.evidence.judge(namespace)
         if not found:
-            what = "the cause fits; now the evidence: " if found.outcome != "not attempted" else "and the evidence? "
-            return wrong(what + found.message)
+            what = "now the evidence: " if found.outcome != "not attempted" else "and the evidence? "
+            return wrong(f"the cause fits; {what}" + (f"{self.asks}\n" if self.asks else "") + found.message)
         return right(self.why)
-
-
-def same(given, expected, tolerance: float = 1e-6) -> bool:
-    """Equal values; numbers within ``tolerance``; sequences and mappings by what they hold, arrays and tensors by theirs."""
-    given = given.tolist() if hasattr(given, "tolist") else given
-    if isinstance(expected, bool) or expected is None or isinstance(expected, str):
-        return type(given) is type(expected) and given == expected
-    if isinstance(expected, Real):
-        number = _as_number(given)
-        return number is not None and math.isclose(number, expected, rel_tol=tolerance, abs_tol=tolerance)
-    if isinstance(expected, Mapping):
-        return isinstance(given, Mapping) and given.keys() == expected.keys() and all(
-            same(given[key], expected[key], tolerance) for key in expected
-        )  # fmt: skip
-    if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != len(expected):
-        return False
-    return all(same(a, b, tolerance) for a, b in zip(given, expected, strict=True))
-
-
-def _as_number(value) -> float | None:
-    """A finite number that is not a bool, from Python, NumPy or a tensor of one element."""
-    if hasattr(value, "item") and not isinstance(value, Real):
-        try:
-            value = value.item()
-        except (RuntimeError, ValueError):  # more than one element
-            return None
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        return None
-    return float(value)
 
 
 def _or_none(function: Callable, arguments: tuple):

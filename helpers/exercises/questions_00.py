@@ -1,10 +1,11 @@
 """What the exercises of lesson 00 check: a picture's tokens, what a cut takes away, and the prompt."""
 
 import math
+from functools import partial
 
 from helpers.exercises.checks import Case, Function, Number, Value
 from helpers.exercises.exercise import Question
-from helpers.exercises.learner import call
+from helpers.exercises.prompt_problem import prompt_problem
 from helpers.models import count_image_tokens
 
 
@@ -13,11 +14,36 @@ def image_tokens(width, height, longest_edge, tile, tokens_per_tile):
     return count_image_tokens(width, height, settings | {"image_seq_len": tokens_per_tile}).image_tokens
 
 
-def _tiles(width, height, longest_edge, tile, *, scale=None, whole=1, rounded=math.ceil):
-    scale = longest_edge / max(width, height) if scale is None else scale
+def _tokens(width, height, longest_edge, tile, tokens_per_tile, *, scaled=None, whole=1, rounded=math.ceil, alone=False):
+    """The tokens with a thing done otherwise; with ``alone``, the whole picture follows a single tile too."""
+    scale = longest_edge / max(width, height)
+    scale = scaled(scale) if scaled else scale
     columns, rows = (rounded(round(side * scale) / tile) for side in (width, height))
-    return rows * columns + whole
+    tiles = rows * columns
+    return (tiles + (whole if tiles > 1 or alone else 0)) * tokens_per_tile
 
+
+# Whoever makes one of these may also let the whole picture follow a single tile: each is looked for with that and without.
+_SLIPS = (
+    ({"whole": 0}, "the whole picture, as one more tile, is missing"),
+    (
+        {"scaled": lambda scale: 1},
+        "the picture is cut at its own size: it must be scaled first, so that its longest edge is longest_edge",
+    ),
+    (
+        {"scaled": lambda scale: min(1, scale)},
+        "small pictures are not enlarged: the longest edge becomes longest_edge in both directions",
+    ),
+    ({"rounded": math.floor}, "a tile that is only partly filled is a tile too: round the number of tiles up"),
+)
+_MISTAKES = [(partial(_tokens, **slip, alone=alone), message) for slip, message in _SLIPS for alone in (False, True)]
+_MISTAKES += [
+    (partial(_tokens, alone=True), "where the picture is a single tile, that tile is the whole picture: nothing follows it"),
+    (
+        lambda w, h, e, t, n: _tokens(w, h, e, t, 1),
+        "that is the number of tiles; each becomes tokens_per_tile tokens",
+    ),
+]
 
 _SIZES = [
     Case((850, 600, 1536, 384, 81)),
@@ -26,6 +52,7 @@ _SIZES = [
     Case((2000, 2000, 1024, 512, 64), "A picture larger than longest_edge is reduced to it."),
     Case((300, 200, 1536, 384, 81), "A picture smaller than longest_edge is enlarged to it first."),
     Case((333, 1000, 2048, 512, 64)),
+    Case((300, 300, 512, 512, 64), "A picture that is a single tile is handed over as that tile alone."),
 ]
 
 
@@ -43,34 +70,6 @@ _CUTS = [
     Case((50, 1377, 12, 40)),
     Case((20, 81, 30, 131)),
 ]
-
-
-def _prompt_problem(build_prompt) -> str | None:
-    # Imported here: only this exercise needs the libraries of a model, and they take seconds to import.
-    from helpers.models import chat, load_processor
-
-    processor = load_processor("embedded")
-    for question, system in (
-        ("What is the value for Chile?", "Answer with a single word or number."),
-        ("Which name is last?", "Answer in French."),
-    ):
-        prompt = call(build_prompt, (question, system), "build_prompt")
-        closed = processor.apply_chat_template(chat(question, system))
-        opening = processor.apply_chat_template(chat(question, system), add_generation_prompt=True).removeprefix(closed)
-        if not isinstance(prompt, str):
-            return f"build_prompt returned a {type(prompt).__name__}; it is the text that the template makes, not ids"
-        if prompt.count("<image>") != 1:
-            return (
-                f"the prompt has {prompt.count('<image>')} placeholders for one picture: the user's content needs one "
-                '{"type": "image"}, before the text'
-            )
-        if system not in prompt:
-            return "the instruction is not in the prompt: it is a turn of its own, with the role system, before the user's"
-        if question not in prompt or prompt.index(system) > prompt.index(question):
-            return "the turns are out of order: first the system's instruction, then the user's picture and question"
-        if not prompt.endswith(opening):
-            return "the prompt ends after the question, so that the model goes on with the user's turn: add_generation_prompt"
-    return None
 
 
 QUESTIONS = {
@@ -102,32 +101,18 @@ QUESTIONS = {
             image_tokens,
             _SIZES,
             "Four lines of arithmetic tell which pictures exceed a max_length, before any model is loaded.",
-            mistakes=(
-                (lambda w, h, e, t, n: _tiles(w, h, e, t, whole=0) * n, "the whole picture, as one more tile, is missing"),
-                (
-                    lambda w, h, e, t, n: _tiles(w, h, e, t, scale=1) * n,
-                    "the picture is cut at its own size: it must be scaled first, so that its longest edge is longest_edge",
-                ),
-                (
-                    lambda w, h, e, t, n: _tiles(w, h, e, t, scale=min(1, e / max(w, h))) * n,
-                    "small pictures are not enlarged: the longest edge becomes longest_edge in both directions",
-                ),
-                (
-                    lambda w, h, e, t, n: _tiles(w, h, e, t, rounded=math.floor) * n,
-                    "a tile that is only partly filled is a tile too: round the number of tiles up",
-                ),
-                (lambda w, h, e, t, n: _tiles(w, h, e, t), "that is the number of tiles; each becomes tokens_per_tile tokens"),
-            ),
+            mistakes=_MISTAKES,
         ),
         (
             "First the scale: longest_edge divided by the longer side. Then columns and rows, each rounded up.",
-            "rows * columns + 1 tiles, times tokens_per_tile. Round the scaled side to whole pixels before you divide by tile.",
+            "rows * columns + 1 tiles (1 if that one is all), times tokens_per_tile. Round the scaled side to whole pixels "
+            "before you divide by tile.",
         ),
     ),
     "q3": Question(
         Value(
             "build_prompt",
-            _prompt_problem,
+            prompt_problem,
             "Three words decide whether a model answers at all: the image placeholder, the system turn, and "
             "add_generation_prompt.",
         ),

@@ -47,10 +47,14 @@ def _arguments_problem(arguments) -> str | None:
         return f"examples are cut at {config.max_length} tokens (TRL's default is 1024): a picture or the answer may be lost"
     if config.bf16:
         return "it computes in bfloat16, which is TRL's default: leaving the argument out doesn't help, bf16=False does"
+    if config.fp16:
+        return "fp16 computes in 16 bits as well; float32 is meant, and that is neither fp16 nor bf16"
     if not config.use_cpu:
         return "it is meant for a CPU: use_cpu has to stay"
     if config.eval_strategy == "no":
         return "nothing is evaluated any more: the argument was renamed, not abolished. It is eval_strategy now"
+    if config.eval_strategy != "steps":
+        return f"the validation loss is wanted every 50 steps; {config.eval_strategy.value!r} looks at no eval_steps"
     if config.eval_steps != 50:
         return "the validation loss is wanted every 50 steps"
     if config.warmup_steps != 0.1:
@@ -131,6 +135,7 @@ QUESTIONS = {
                 },
             ),
             "With `messages` the loss is mostly that of predicting <image> after <image>: it falls, and means little.",
+            asks="the share, 0 to 1, of the trained tokens that stand for the picture.",
         ),
         (
             "The loss falls, and the answers get worse. What is it the loss of? Look at run.facts['first_example'].",
@@ -162,6 +167,7 @@ QUESTIONS = {
                 },
             ),
             "Loss 0.0, gradient 0, exit code 0: a training that looks perfect and never happened. max_length=None, always.",
+            asks="the smallest max_length that would leave every example of run.facts['tokens_of_examples'] whole.",
         ),
         (
             "What does a loss of 0.0 mean when the gradient is 0 too, from the first step on?",
@@ -172,7 +178,8 @@ QUESTIONS = {
         Value(
             "arguments",
             _arguments_problem,
-            "Two of these failed loudly, one after a library update, and one, max_length=-1, would never have told you.",
+            "Two of these fail loudly, both since an update of the library. The other two, max_length=-1 and bf16=True on a "
+            "CPU, would never have told you.",
             untouched=BROKEN,
         ),
         (

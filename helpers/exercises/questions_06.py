@@ -92,6 +92,14 @@ QUESTIONS = {
                     "5 % of the target, not 0.05 itself: divide the difference by it",
                 ),
                 (
+                    lambda p, t: match_otherwise(p, t, within=lambda a, b: abs(a - b) <= 0.05 * abs(a)),
+                    "that is 5 % of the prediction: the limit is 5 % of the target",
+                ),
+                (
+                    lambda p, t: match_otherwise(p, t, within=lambda a, b: math.isclose(a, b, rel_tol=0.05)),
+                    "math.isclose takes 5 % of the larger of the two: the limit is 5 % of the target",
+                ),
+                (
                     lambda p, t: match_otherwise(p, t, within=lambda a, b: abs(a - b) / b <= 0.05),
                     "where the target is negative, every number would be right: divide by its absolute value",
                 ),
@@ -162,6 +170,7 @@ QUESTIONS = {
                 _questions(p=0.5): "that is for an accuracy of a half, the worst case; at 0.9 fewer do",
                 _questions(half_width=0.015): "that is for an interval 0.03 wide in all; here it is 0.03 to either side",
                 _questions(z=1): "that is one standard error, a 68 % interval; 95 % takes 1.96 of them",
+                _questions(z=2): "that takes 2 standard errors; 95 % takes 1.96 of them",
                 _questions(z=1.645): "1.645 standard errors make a 90 % interval; 95 % takes 1.96",
                 1.96**2 * 0.9 / 0.03**2: "p (1 - p), not p: the standard error is the root of p (1 - p) / n",
             },

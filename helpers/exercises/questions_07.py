@@ -40,8 +40,12 @@ def _settings_problem(settings) -> str | None:
         return "settings is a dict: what the YAML file says"
     if problem := _length_problem(settings.get("max_length", 1024)):
         return problem
-    if not settings.get("use_peft"):
+    if isinstance(settings.get("use_peft"), str):
+        return "in quotes it is a text, even if it says false: use_peft is True here, and true in YAML"
+    if settings.get("use_peft") is not True:
         return "without use_peft the command trains every weight: nothing in its output says that there is no LoRA"
+    if (rank := settings.get("lora_r", 16)) != 8:
+        return f"this LoRA has rank {rank}; asked is 8 (where no lora_r is given, TRL takes 16)"
     targets = settings.get("lora_target_modules")
     if not targets:
         return "PEFT has no default targets for this model, and stops: lora_target_modules has to say which layers"
@@ -65,7 +69,7 @@ def _targets_problem(settings: dict, targets) -> str | None:
 
     if isinstance(targets, list) and len(targets) == 1:
         targets = targets[0]  # as TRL's own parser does
-    count = count_parameters("embedded", LoraConfig(r=settings.get("lora_r", 16), target_modules=targets))
+    count = count_parameters("embedded", LoraConfig(r=settings["lora_r"], target_modules=targets))
     if count.modules("vision"):
         return f"that adapts {len(count.modules('vision'))} layers of the vision tower too; a pattern can name the text "
         "model only"
@@ -81,6 +85,10 @@ def _processes() -> int:
     return facts["num_train_epochs"] * facts["rows"] // (at_once * len(log))
 
 
+def _newest_marked_last(folders, marker):
+    return max((name for name, files in folders.items() if files[-1:] == [marker]), key=_step, default=None)
+
+
 _TWO = {"checkpoint-90": ["model", "done"], "checkpoint-100": ["model", "done"]}
 
 QUESTIONS = {
@@ -88,7 +96,8 @@ QUESTIONS = {
         Value(
             "settings",
             _settings_problem,
-            "Three of these lines fail without a word: the training runs, and is another one than you meant.",
+            "As handed out it runs, without a word, and trains every weight on examples that lack their last token. With LoRA "
+            "on, the names with a comma stop it; max_length -1 never does.",
             untouched=BROKEN,
         ),
         (
@@ -147,6 +156,7 @@ QUESTIONS = {
                 ),
                 Case(({"checkpoint-5": ["model"]}, "done"), "Where no checkpoint is whole, the answer is None: start anew."),
                 Case(({}, "done"), "Where there is no checkpoint, the answer is None."),
+                Case(({"checkpoint-7": ["model", "done"], "checkpoint-8": ["done", "model"]}, "done")),
                 Case(({"checkpoint-20": ["a", "ok"], "checkpoint-9": ["ok"], "checkpoint-40": ["done"]}, "ok")),
             ],
             "A marker that is written last is the difference between a checkpoint and a folder that looks like one.",
@@ -154,6 +164,10 @@ QUESTIONS = {
                 (
                     lambda folders, marker: max(folders, key=_step, default=None),
                     "a checkpoint that was cut short has no marker: leave it out",
+                ),
+                (
+                    _newest_marked_last,
+                    "a list of files is in no order of time: the marker was written last, and may stand anywhere in the list",
                 ),
                 (
                     lambda folders, marker: max(_whole(folders, marker), default=None),
@@ -198,6 +212,7 @@ QUESTIONS = {
             "The command returned 0 and printed nothing unusual. Let a training say its world size, and compare it with "
             "what you "
             "asked for.",
+            asks="how many processes really trained.",
         ),
         (
             "One epoch over run.facts['rows'] rows. How many steps should two processes need?",

@@ -9,7 +9,7 @@ BROKEN = {
     "per_device_train_batch_size": 12,
     "gradient_accumulation_steps": 1,
     "max_completion_length": 512,
-    "temperature": 0.0,
+    "temperature": 0.01,
     "learning_rate": 1e-6,
 }
 
@@ -18,13 +18,13 @@ def advantages(rewards, group_size):
     return _advantages(rewards, group_size)
 
 
-def _advantages(rewards, group_size, *, center=True, divide=True, less=1):
+def _advantages(rewards, group_size, *, center=True, divide=True, less=1, least=1e-4):
     result = []
     for at in range(0, len(rewards), group_size):
         group = rewards[at : at + group_size]
         mean = sum(group) / len(group)
         spread = (sum((reward - mean) ** 2 for reward in group) / (len(group) - less)) ** 0.5
-        result += [(reward - mean * center) / (spread + 1e-4 if divide else 1) for reward in group]
+        result += [(reward - mean * center) / (spread + least if divide else 1) for reward in group]
     return result
 
 
@@ -48,6 +48,8 @@ def _settings_problem(settings) -> str | None:
         return f"a step has {answers} answers, which is no whole number of groups of {group}: TRL refuses it"
     if answers // group < 4:
         return f"the batch counts answers: {answers} of them are {answers // group} questions a step; asked are 4 or more"
+    if not settings["temperature"] > 0:
+        return "transformers refuses to sample at a temperature of 0, and any other that is no positive number"
     if not settings["temperature"] > 0.3:
         return "so cold, all answers of a group are the same, and no group teaches anything"
     if settings["temperature"] > 1.5:
@@ -79,6 +81,7 @@ QUESTIONS = {
                 Case(([1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0], 4)),
                 Case(([0.5, 0.5, 0.5, 0.0, 2.0, 4.0], 3)),
                 Case(([1.0, 1.0, 1.0, 1.0], 2), "Where all of a group are alike, every advantage is 0."),
+                Case(([0.5, 0.5, 0.5001, 0.5], 4), "Where a group's rewards are nearly alike, the 1e-4 counts."),
             ],
             "An answer is compared with what the same model said to the same question: the group replaces the second model "
             "that older methods train to guess what was to be expected.",
@@ -96,6 +99,10 @@ QUESTIONS = {
                 (
                     lambda rewards, size: _advantages(rewards, size, less=0),
                     "that spread divides by the number of answers; TRL's (torch.std) by one less",
+                ),
+                (
+                    lambda rewards, size: _advantages(rewards, size, least=1e-9),
+                    "the 1e-4 is missing: without it, rewards that are nearly alike get advantages like any others",
                 ),
                 (lambda rewards, size: [-a for a in _advantages(rewards, size)], "turned round: good answers are to be raised"),
             ),
@@ -130,7 +137,8 @@ QUESTIONS = {
         Value(
             "settings",
             _settings_problem,
-            "Only one of these stops with an error. The others run, and teach nothing or take for ever.",
+            "Only the batch that isn't made of whole groups stops with an error. The others run, and teach nothing or take for "
+            "ever.",
             untouched=BROKEN,
         ),
         (

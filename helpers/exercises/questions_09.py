@@ -5,6 +5,7 @@ import base64
 from helpers.exercises.checks import Case, Diagnosis, Function, Number, Value
 from helpers.exercises.exercise import Question
 from helpers.exercises.runs import read_run
+from helpers.exercises.start_problem import start_problem
 
 CLIENTS, SECONDS = 8, 0.05
 
@@ -34,28 +35,15 @@ def _text(question):
     return {"type": "text", "text": question}
 
 
-def _start_problem(started) -> str | None:
-    if not isinstance(started, dict) or not {"command", "environment"} <= started.keys():
-        return "started keeps its two entries, command (a list of words) and environment (a dict)"
-    words, environment = list(started["command"]), started["environment"]
-    if words[:2] != ["transformers", "serve"]:
-        return "the command still begins with transformers serve"
-    if problem := _reach_problem(words):
-        return problem
-    if len(words) < 3 or words[2] != "merged":
-        return "without a model before the options the server loads whatever a request names: pin it to merged"
-    if str(environment.get("HF_HUB_OFFLINE", "")) not in ("1", "true", "True"):
-        return "pinned, it still fetches from the hub what /load_model names: HF_HUB_OFFLINE is '1' in its environment"
-    return None
+def _in_parts(asked):
+    """What ``transformers serve`` makes of a request: a content that is a text is a list of one part."""
+    if not isinstance(asked, list | tuple):
+        return asked
+    return [one | {"content": [_text(one["content"])]} if _is_plain(one) else one for one in asked]
 
 
-def _reach_problem(words: list[str]) -> str | None:
-    if "--enable-cors" in words:
-        return "with --enable-cors any page in a visitor's browser may ask it"
-    host = words[words.index("--host") + 1] if "--host" in words[:-1] else "localhost"
-    if host not in ("127.0.0.1", "localhost", "::1"):
-        return f"{host} lets other machines in, and there is no key: it belongs on this machine alone"
-    return None
+def _is_plain(message) -> bool:
+    return isinstance(message, dict) and isinstance(message.get("content"), str)
 
 
 def _equal(column: str) -> float:
@@ -110,6 +98,7 @@ QUESTIONS = {
                     'image_url holds a dict: {"url": ...}',
                 ),
             ),
+            form=_in_parts,
         ),
         (
             "Two messages. The user's has two parts, in the order in which the model was trained.",
@@ -119,7 +108,7 @@ QUESTIONS = {
     "q3": Question(
         Value(
             "started",
-            _start_problem,
+            start_problem,
             "Pinned, offline, on this machine alone. What is still open then, /load_model, /reset and paths, needs a gateway.",
             untouched=STARTED,
         ),

@@ -35,6 +35,7 @@ def match_otherwise(
 
 
 _NUMBERS = "Both are numbers: within 5 % of the target is right."
+_OF_THE_TARGET = "5 % of the target: nothing is divided by the prediction, which may be 0."
 _ZERO = "A target of 0 has no 5 %: it is compared as text."
 _PERCENT = "A number that ends with % is a hundredth of what stands there."
 _TEXT = "What is no number must be equal, but for case."
@@ -44,6 +45,9 @@ CASES = [
     Case(("10.5", "10"), _NUMBERS),
     Case(("106", "100"), _NUMBERS),
     Case(("94", "100"), _NUMBERS),
+    Case(("100", "105.2"), _OF_THE_TARGET),
+    Case(("105.2", "100"), _OF_THE_TARGET),
+    Case(("0", "5"), _OF_THE_TARGET),
     Case(("-96", "-100"), _NUMBERS),
     Case(("96", "-100"), _NUMBERS),
     Case(("Chile", "chile"), _TEXT),

@@ -42,6 +42,12 @@ def test_every_seed_is_run_and_its_numbers_collected(runs, tmp_path):
         assert json.loads((tmp_path / written).read_text()) == measured
 
 
+def test_the_help_says_where_a_measurement_is_kept(capsys):
+    with pytest.raises(SystemExit):
+        main(["seeds", "--help"])
+    assert "seeds.json for lessons 04 and 05, seeds_<numbers>.json for others" in " ".join(capsys.readouterr().out.split())
+
+
 def test_what_is_kept_and_what_you_measured_can_be_read(runs, tmp_path, monkeypatch):
     assert seeds.read_seeds("04_sft_chartqa") == []
     measure_seeds(["04", "05"], 2, keep=True)

@@ -12,6 +12,7 @@ import torch
 from tests.exercises.answers import returns
 
 SYSTEM = '{"role": "system", "content": [{"type": "text", "text": system}]}'
+INSTRUCTION = '{"type": "text", "text": system}'
 IMAGE, TEXT = '{"type": "image"}', '{"type": "text", "text": question}'
 
 
@@ -62,6 +63,18 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
             "your code raised ZeroDivisionError: division by zero\nin image_tokens(850, 600",
         ),
         (returns("image_tokens(w, h, e, t, n): print(w)"), "is there a return statement?"),
+        (
+            returns(
+                "image_tokens(w, h, e, t, n):\n  s = e / max(w, h)\n  return (-(-round(w * s) // t) * -(-round(h * s) // t) + 1) * n"
+            ),
+            "nothing follows it",
+        ),
+        (
+            returns(
+                "image_tokens(w, h, e, t, n):\n  s = e / max(w, h)\n  k = -(-round(w * s) // t) * -(-round(h * s) // t)\n  return k + (k > 1)"
+            ),
+            "each becomes tokens_per_tile",
+        ),
     ],
     "q3": [
         (prompt(f"{SYSTEM}, {user(IMAGE, TEXT)}", ""), "add_generation_prompt"),
@@ -70,6 +83,18 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         (prompt(f"{user(IMAGE, TEXT)}, {SYSTEM}"), "out of order"),
         (prompt(f"{SYSTEM}, {user(IMAGE, IMAGE, TEXT)}"), "2 placeholders for one picture"),
         (returns("build_prompt(question, system): return [1, 2]"), "not ids"),
+        (prompt(f'{{"role": "system", "content": system}}, {user(IMAGE, TEXT)}'), "the system turn is empty: content must be"),
+        (prompt(f'{SYSTEM}, {{"role": "user", "content": "<image>" + question}}'), "the user turn is empty: content must be"),
+        (prompt(f"{SYSTEM}, {user(TEXT, IMAGE)}"), "the picture stands behind the question"),
+        (prompt(user(IMAGE, INSTRUCTION, TEXT)), "the instruction stands in the user's turn"),
+        (prompt(f"{user(INSTRUCTION)}, {user(IMAGE, TEXT)}"), "its role is system"),
+        (prompt(f"{SYSTEM.replace('[', '[' + IMAGE + ', ')}, {user(TEXT)}"), "the picture stands in the instruction's turn"),
+        (prompt(f"{SYSTEM}, {user(IMAGE)}, {user(TEXT)}"), "stand in two turns"),
+        (prompt(f"{SYSTEM}, {user(IMAGE)}"), "the question is not in the prompt"),
+        (
+            prompt(f"{SYSTEM}, {user(IMAGE, TEXT.replace('question', repr('Q: ') + ' + question'))}"),
+            "training:\nfrom character 87 on: there is 'Q: What is",
+        ),
     ],
     "q4": [
         (
@@ -94,6 +119,13 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
 }
 ALSO_RIGHT: dict[str, list[dict]] = {
     "q1": [{"tokens": 1377}, {"tokens": np.int64(1377)}, {"tokens": torch.tensor(1377.0)}],
+    "q3": [
+        prompt(f"{SYSTEM}, {user(IMAGE, TEXT)}", ", tokenize=False, add_generation_prompt=True"),
+        returns(
+            "build_prompt(question, system): return f'<|im_start|>System: {system}<end_of_utterance>\\nUser:<image>{question}"
+            "<end_of_utterance>\\nAssistant:'"
+        ),
+    ],
     "q4": [
         returns(
             "lost_tokens(b, i, a, m):\n  m = float('inf') if m is None else m\n  return [max(0, min(i, b + i - m)), max(0, min(a, b + i + a - m))]"

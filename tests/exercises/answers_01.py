@@ -4,6 +4,8 @@
 the solution's.
 """
 
+from decimal import Decimal
+
 import torch
 
 from tests.exercises.answers import returns
@@ -51,6 +53,6 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
     ],
 }
 ALSO_RIGHT: dict[str, list[dict]] = {
-    "q1": [{"gigabytes": 4.49}, {"gigabytes": 4.5}],
+    "q1": [{"gigabytes": 4.49}, {"gigabytes": 4.5}, {"gigabytes": Decimal("4.49")}],
     "q4": [{"settings": NF4 | {"bnb_4bit_compute_dtype": torch.bfloat16}}],
 }

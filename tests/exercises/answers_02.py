@@ -4,11 +4,15 @@
 the solution's.
 """
 
+import numpy as np
+
 from helpers.exercises import read_run
 from tests.exercises.answers import diagnosis, returns
 
 TENSORS = read_run("kestrel").facts["adapter_tensors"]
 LITTLE = {"r": 1, "target_modules": r".*text_model.*\.(q_proj|v_proj)", "learning_rate": 1e-2}
+
+VISION = sorted({name.split(".lora_")[0] for name in TENSORS if ".vision_model." in name})
 
 WRONG: dict[str, list[tuple[dict, str]]] = {
     "q1": [
@@ -45,11 +49,15 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         ),
         (diagnosis("kestrel", "adapter in the vision tower", 8), "a list of names"),
         (diagnosis("kestrel", "adapter in the vision tower", [TENSORS[0].split(".lora_")[0]]), "1 of the 8 layers"),
-        (diagnosis("kestrel", "adapter in the vision tower"), "and the evidence?"),
+        (diagnosis("kestrel", "adapter in the vision tower"), "the cause fits; and the evidence?"),
         (diagnosis("kestrel", "vision", TENSORS), "none of the causes"),
     ],
     "q5": [
         ({"settings": LITTLE | {"r": 64}}, "at most"),
+        (
+            {"settings": {"r": 10, "target_modules": ["q_proj", "v_proj"], "learning_rate": 4e-3}},
+            "8 of the adapted layers are in the vision tower",
+        ),
         ({"settings": LITTLE | {"learning_rate": 1e-6}}, "the bar is"),
         ({"settings": LITTLE | {"target_modules": ["nope"]}}, "raised ValueError"),
         ({"settings": LITTLE | {"batch": 64}}, "settings has batch"),
@@ -58,4 +66,9 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
 }
 ALSO_RIGHT: dict[str, list[dict]] = {
     "q3": [{"pattern": r"model\.(text_model|language_model)\.layers\.\d+\.self_attn\.[qv]_proj"}],
+    "q4": [
+        diagnosis("kestrel", "adapter in the vision tower", np.array(VISION)),
+        diagnosis("kestrel", "adapter in the vision tower", dict.fromkeys(VISION).keys()),
+        diagnosis("kestrel", "adapter in the vision tower", frozenset(VISION)),
+    ],
 }

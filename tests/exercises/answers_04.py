@@ -36,6 +36,7 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
     "q2": [
         (diagnosis("magpie", "nothing is wrong", 0.5), "compare what the two can do"),
         (diagnosis("magpie", "learning rate too low", 0.5), "the loss of what"),
+        (diagnosis("magpie", "image tokens in the loss"), "the trained tokens that stand for the picture"),
         (diagnosis("magpie", "image tokens in the loss", 64), "asked is their share"),
         (diagnosis("magpie", "image tokens in the loss", "most"), "without quotes"),
         (diagnosis("magpie", "contaminated test set", 0.5), "nothing in these figures points to it"),
@@ -43,8 +44,9 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
     "q3": [
         (diagnosis("plover", "nothing is wrong", 101), "is not a good fit"),
         (diagnosis("plover", "learning rate too low", 101), "doesn't make it 0.0"),
+        (diagnosis("plover", "completion cut away"), "the smallest max_length that would leave every example"),
         (diagnosis("plover", "completion cut away", 85), "that is what it was cut at"),
-        (diagnosis("plover", "completion cut away", 1024), "the smallest"),
+        (diagnosis("plover", "completion cut away", 1024), "asked is the smallest"),
     ],
     "q4": [
         ({"arguments": questions_04.BROKEN | {"bf16": False}}, "unexpected keyword argument"),
@@ -52,6 +54,9 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "max_length"}}, "cut at 1024 tokens"),
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "bf16"}}, "leaving the argument out doesn't help"),
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "eval_strategy"}}, "renamed, not abolished"),
+        ({"arguments": SFT_FIXED | {"eval_strategy": "epoch"}}, "'epoch' looks at no eval_steps"),
+        ({"arguments": SFT_FIXED | {"eval_steps": 500}}, "wanted every 50 steps"),
+        ({"arguments": SFT_FIXED | {"fp16": True}}, "neither fp16 nor bf16"),
         ({"arguments": {k: v for k, v in SFT_FIXED.items() if k != "warmup_steps"}}, "the warm-up is gone"),
     ],
 }

@@ -75,7 +75,10 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         (diagnosis("petrel", "nothing is wrong", 1), "now read what the model says"),
         (diagnosis("petrel", "chosen equal to rejected", 1), "then margin and accuracy would be 0"),
         (diagnosis("petrel", "learning rate too low", 1), "not too little"),
-        (diagnosis("petrel", "learning rate too high", 0.001), "too small"),
+        (diagnosis("petrel", "learning rate too high", 0.001), "too large"),
+        (diagnosis("petrel", "learning rate too high", 3.122), "the sign matters"),
+        (diagnosis("petrel", "learning rate too high", -65.06), "which answers the batch held"),
+        (diagnosis("petrel", "learning rate too high", 0.714), "the other run"),
     ],
     "q5": [
         (diagnosis("dunlin", "nothing is wrong", 80), "this one never left it"),
@@ -92,5 +95,6 @@ ALSO_RIGHT: dict[str, list[dict]] = {
             torch=torch,
         )
     ],
-    "q2": [{"loss": 0.693}, {"loss": 0.6931}],
+    "q2": [{"loss": 0.693}, {"loss": 0.6931}, {"loss": 0.69}],
+    "q4": [diagnosis("petrel", "learning rate too high", -3.12)],
 }

@@ -33,6 +33,9 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         (relaxed(guard="p is not None and t is not None", numbers="abs(p - t) <= 0.05 * abs(t)"), "'0.0' is not '0'"),
         (relaxed(numbers="abs(p - t) / abs(t) < 0.05"), "at most, not less than"),
         (relaxed(numbers="abs(p - t) / t <= 0.05"), "every number would be right"),
+        (relaxed(numbers="abs(p - t) <= 0.05 * abs(p)"), "5 % of the prediction"),
+        (relaxed(numbers="abs(p - t) / abs(p) <= 0.05"), "the prediction, which may be 0"),
+        (relaxed(numbers="abs(p - t) / max(abs(p), abs(t)) <= 0.05"), "the larger of the two"),
         (relaxed(texts="{p} == {t}"), "case doesn't count"),
         (relaxed(texts="{p}.lower().rstrip('.') == {t}.lower()"), "Nothing is removed"),
         (relaxed(guard="p is not None"), "ZeroDivisionError"),
@@ -69,6 +72,7 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         ({"questions": 1067}, "the worst case"),
         ({"questions": 1537}, "to either side"),
         ({"questions": 100}, "68 % interval"),
+        ({"questions": 400}, "takes 2 standard errors"),
         ({"questions": 3842}, "p (1 - p), not p"),
     ],
     "q4": [

@@ -30,6 +30,7 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         (_advantages("r - statistics.mean(group)"), "now divide by the group's spread"),
         (_advantages("(r - statistics.mean(group)) / (statistics.pstdev(group) + 1e-4)"), "by one less"),
         (_advantages("r / (statistics.stdev(group) + 1e-4)"), "the group's mean is still in it"),
+        (_advantages("(r - statistics.mean(group)) / (statistics.stdev(group) + 1e-8)"), "the 1e-4 is missing"),
         (_advantages("(statistics.mean(group) - r) / (statistics.stdev(group) + 1e-4)"), "turned round"),
     ],
     "q2": [
@@ -43,6 +44,7 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
             "no whole number of groups",
         ),
         ({"settings": _GOOD | {"gradient_accumulation_steps": 1}}, "the batch counts answers"),
+        ({"settings": _GOOD | {"temperature": 0.0}}, "refuses to sample at a temperature of 0"),
         ({"settings": _GOOD | {"temperature": 0.01}}, "all answers of a group are the same"),
         ({"settings": _GOOD | {"max_completion_length": 512}}, "written to the end"),
         ({"settings": _GOOD | {"learning_rate": 1e-6}}, "hardly moves"),

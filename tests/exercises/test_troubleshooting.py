@@ -19,6 +19,7 @@ MESSAGES = {
     "not found in the base model": "peft/tuners/tuners_utils.py",
     "You are trying to modify a model with PEFT for a second time": "peft/mapping_func.py",
     "is not supported for vision datasets": "trl/trainer/dpo_trainer.py",
+    "must be divisible by num_generations": "trl/trainer/grpo_config.py",
     "Unrecognized model": "transformers/models/auto/configuration_auto.py",
     "Server is pinned to": "transformers/cli/serving/utils.py",
 }
