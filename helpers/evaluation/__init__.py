@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = open_room(
         "features": ("KeptFeatures",),
         "served": ("Served", "ServedError"),
         "server": ("Server", "free_port", "start_server"),
-        "metrics": ("PairedTest", "bootstrap_interval", "paired_test", "relaxed_accuracy", "relaxed_match"),
+        "metrics": ("LEVEL", "PairedTest", "bootstrap_interval", "paired_test", "relaxed_accuracy", "relaxed_match"),
         "own_test_set": ("Report", "evaluate_folder"),
         "data_check": ("DataReport", "check_dataset"),
         "occlusion": ("occlusion_map",),

@@ -6,6 +6,8 @@ from math import comb
 
 import numpy as np
 
+LEVEL = 0.95  # of every interval
+
 
 def relaxed_match(prediction: str, target: str | list[str]) -> bool:
     """Numbers within 5 % of the target, all else equal but for case; a list target matches if any element does.
@@ -36,10 +38,10 @@ def _to_float(text: str) -> float | None:
 
 
 def bootstrap_interval(scores: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the mean of ``scores`` over 2,000 redraws of the questions with replacement (percentile bootstrap)."""
+    """Interval of the mean of ``scores`` over 2,000 redraws of the questions with replacement (percentile bootstrap), at ``LEVEL``."""
     scores = np.asarray(scores, dtype=float)
     draws = np.random.default_rng(seed).integers(len(scores), size=(2000, len(scores)))
-    low, high = np.quantile(scores[draws].mean(axis=1), [0.025, 0.975])
+    low, high = np.quantile(scores[draws].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 

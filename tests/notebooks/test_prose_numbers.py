@@ -21,7 +21,7 @@ import torch
 from trl import SFTConfig
 
 from helpers.course import find_lessons, measured_steps
-from helpers.evaluation import bootstrap_interval, judge_answer, relaxed_match
+from helpers.evaluation import LEVEL, judge_answer, relaxed_match
 from helpers.models import PROCESSORS, count_image_tokens, tile_grid
 from helpers.paths import MEASURED, NOTEBOOKS
 
@@ -48,16 +48,12 @@ class Source:
 Backing = Key | InCode | Source | Callable[[], float]
 
 
-def _default(function, parameter: str):
-    return inspect.signature(function).parameters[parameter].default
-
-
 def max_length() -> int:
-    return _default(SFTConfig, "max_length")
+    return inspect.signature(SFTConfig).parameters["max_length"].default
 
 
 def interval() -> float:
-    return 100 * _default(bootstrap_interval, "level")
+    return 100 * LEVEL
 
 
 def tolerance() -> float:
