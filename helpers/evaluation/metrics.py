@@ -38,7 +38,7 @@ def _to_float(text: str) -> float | None:
 
 
 def bootstrap_interval(scores: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """Interval of the mean of ``scores`` over 2,000 redraws of the questions with replacement (percentile bootstrap), at ``LEVEL``."""
+    """Interval at ``LEVEL`` of the mean of ``scores``, from 2,000 redraws of the questions (percentile bootstrap)."""
     scores = np.asarray(scores, dtype=float)
     draws = np.random.default_rng(seed).integers(len(scores), size=(2000, len(scores)))
     low, high = np.quantile(scores[draws].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
