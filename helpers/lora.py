@@ -52,7 +52,8 @@ def text_layers(config_or_name, kinds: Iterable[str] | None = None) -> str:
     """
     model = meta_model(load_config(config_or_name))
     path, decoder = text_model(model)
-    layers = [name for name, module in decoder.named_modules() if isinstance(module, nn.Linear)]
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    layers = [name for name, module in decoder.named_modules() if isinstance(module, nn.Linear) and module is not head]
     there = list(dict.fromkeys(map(_ending, layers)))
     chosen = there if kinds is None else [kinds] if isinstance(kinds, str) else list(kinds)
     if unknown := [kind for kind in chosen if kind not in there]:

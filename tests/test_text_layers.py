@@ -80,9 +80,9 @@ def test_the_tower_is_found_below_peft_and_one_that_is_not_there_is_refused(mode
         vision_tower(text_only)
 
 
-@pytest.mark.parametrize("family", ["blip-2", "kosmos-2"])
-def test_a_decoder_that_is_a_whole_language_model_gives_its_layers_without_the_head(family):
-    config = CONFIG_MAPPING[family]()
+@pytest.mark.parametrize(("family", "text"), [("blip-2", "opt"), ("blip-2", "t5"), ("kosmos-2", None)])
+def test_a_decoder_that_is_a_whole_language_model_gives_its_layers_without_the_head(family, text):
+    config = CONFIG_MAPPING[family](**({"text_config": CONFIG_MAPPING[text]()} if text else {}))
     model, pattern = meta_model(config), text_layers(config)
     head = model.get_output_embeddings()
     hit = [module for name, module in model.named_modules() if re.fullmatch(pattern, name)]

@@ -1,5 +1,6 @@
 """Keep secrets out of what a run writes: a lesson that prints its environment must not publish a token with its notebook."""
 
+import html
 import json
 import os
 import re
@@ -7,17 +8,29 @@ from pathlib import Path
 
 from huggingface_hub import get_token
 
-_NAMES = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|APIKEY|(^|_)(KEY|PAT))$", re.IGNORECASE)
+_NAMES = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY)$", re.IGNORECASE)
+_MAYBE = re.compile(r"(^|_)(KEY|PAT)$", re.IGNORECASE)  # SORT_KEY=accuracy is none
+_RANDOM = re.compile(r"(?=.*\d)(?=.*[a-zA-Z])\S{16,}")
 _TEXTS = {".ipynb", ".json", ".jsonl", ".html", ".log", ".md", ".txt", ".yaml"}
 _SHORTEST = 8  # characters; anything shorter occurs by chance
 _JSON, _ASCII = json.JSONEncoder(ensure_ascii=False), json.JSONEncoder()
-_WAYS = (str, lambda text: repr(text)[1:-1], lambda text: _JSON.encode(text)[1:-1], lambda text: _ASCII.encode(text)[1:-1])
+_WAYS = (
+    str,
+    html.escape,
+    lambda text: repr(text)[1:-1],
+    lambda text: _JSON.encode(text)[1:-1],
+    lambda text: _ASCII.encode(text)[1:-1],
+)
 
 
 def secrets() -> set[str]:
     """The values of environment variables that are named like secrets, and the token that `hf auth login` stored."""
-    values = {value for name, value in os.environ.items() if _NAMES.search(name)} | {get_token() or ""}
+    values = {value for name, value in os.environ.items() if _named_like_one(name, value)} | {get_token() or ""}
     return {value for value in values if len(value) >= _SHORTEST}
+
+
+def _named_like_one(name: str, value: str) -> bool:
+    return bool(_NAMES.search(name) or (_MAYBE.search(name) and _RANDOM.fullmatch(value)))
 
 
 def redact(text: str) -> str:
@@ -38,7 +51,7 @@ def _written() -> list[str]:
 
 def redact_files(folder: Path) -> None:
     """Do the same in every text file under ``folder``; a file without a secret isn't touched."""
-    written = [text.encode() for text in _written()]
+    written = [text.encode(errors="surrogateescape") for text in _written()]
     for path in folder.rglob("*"):
         if path.suffix not in _TEXTS or not path.is_file():
             continue

@@ -110,7 +110,7 @@ def _with_hub_columns(rows: Dataset, source: str, folder: Path) -> Dataset:
     pictures, problems = one_picture(rows, image, folder)
     if (image, query, label, origin) == COLUMNS:
         texts = rows.select_columns(list(COLUMNS[1:]))
-        if texts.features["label"] == FEATURES["label"] and texts.features["human_or_machine"].dtype != "string":
+        if texts.features["label"] == FEATURES["label"] and _is_number(texts.features["human_or_machine"]):
             return concatenate_datasets([pictures, texts], axis=1).add_column("problem", problems)
     if query is None or label is None:
         pairs, wrong = zip(*map(_from_turns, rows.select_columns([conversation])[conversation]), strict=True)
@@ -134,6 +134,10 @@ def _with_hub_columns(rows: Dataset, source: str, folder: Path) -> Dataset:
         )
     )
     return concatenate_datasets([pictures, texts], axis=1).add_column("problem", problems)
+
+
+def _is_number(kind: object) -> bool:
+    return str(getattr(kind, "dtype", "")).startswith(("int", "uint"))
 
 
 def _from_turns(value: list[dict] | None) -> tuple[tuple[str, list[str]], str | None]:

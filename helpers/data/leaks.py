@@ -46,8 +46,9 @@ class LeakCheck:
 def check_leaks(train: Dataset, test: Dataset) -> LeakCheck:
     """Compare the charts of two splits of ``load_chartqa``. Each picture is decoded once, one at a time.
 
-    It finds copies, not cut-outs, mirrored pictures or the same figures drawn anew. Forms that are filled in differently may
-    be too much alike for it: look at ``nearest``.
+    It finds copies, not cut-outs, mirrored pictures or the same figures drawn anew. Of pages of writing it misses copies that
+    were moved by pixels or scaled without smoothing, and forms that are filled in differently may be too much alike for it:
+    look at ``nearest``.
     """
     train_rows, seen = _thumbnails(train)
     test_rows, asked = _thumbnails(test)

@@ -64,7 +64,7 @@ def _check_kind_of_file(path: Path, source: str) -> None:
     kind = path.suffix.lower()
     if kind == ".csv":
         raise ValueError(f"{source} is a CSV: give the folder that it lies in, and call it questions.csv")
-    if kind not in ("", ".parquet", ".pq"):
+    if kind in (".json", ".jsonl", ".tsv", ".xlsx", ".xls", ".ods", ".zip", ".arrow", ".png", ".jpg", ".jpeg"):
         raise ValueError(f"{source} is a {kind[1:].upper()} file: give a parquet file, or a folder with questions.csv")
 
 

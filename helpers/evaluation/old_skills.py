@@ -73,6 +73,6 @@ def states(text: str, name: str, value: int) -> bool:
 
 def says_one_of(text: str, accepted: Sequence[str]) -> bool:
     """Whether one of the words stands in the text, in capitals or not, and not only to be denied: "not a chart"."""
-    denied = r"(?P<denied>(?:\bno|\bnot|n't)\s+(?:an?\s+|the\s+)?)?"
+    denied = r"(?P<denied>(?:\bno|\bnot|n['’]t)\s+(?:(?:an?|any|the|really)\s+)*)?"
     found = (re.finditer(rf"{denied}\b{re.escape(word)}\b", text, re.IGNORECASE) for word in accepted)
     return any(not one["denied"] for each in found for one in each)

@@ -4,6 +4,7 @@ import re
 from enum import Enum
 
 NO_COMPLETION = "the reply is no chat completion: the address is not an OpenAI-compatible one"
+_KEPT_BACK = ("content_filter", "tool_calls", "function_call")  # why a reply has no text, where that is no empty answer
 _NOBODY = ("ConnectError", "ConnectTimeout")  # of the client's HTTP library, whose name changes with openai's releases
 _BUSY = (408, 409, 429)  # and 5xx: what the client asks again
 
@@ -40,10 +41,10 @@ def answer_in(reply, max_new_tokens: int) -> str:
         raise NoAnswer(NO_COMPLETION)
     if text is None and refusal:
         raise NoAnswer(f"the model refused: {refusal}")
-    unfinished = re.match(r"\s*<think>(?!.*</think>)", text or "", re.DOTALL)
+    unfinished = re.match(r"\s*<think>(?!.*</think>\s*\S)", text or "", re.DOTALL)
     if choice.finish_reason == "length" and (not text or unfinished):
         raise NoAnswer(f"no answer within max_new_tokens={max_new_tokens}: a model that thinks first needs more")
-    if text is None or unfinished or (not text.strip() and choice.finish_reason not in (None, "stop")):
+    if text is None or unfinished or (not text.strip() and choice.finish_reason in _KEPT_BACK):
         raise NoAnswer(f"the reply holds no answer (finish_reason {choice.finish_reason!r})")
     return text.strip()
 

@@ -58,7 +58,8 @@ def _vision_layers() -> set[str]:
 
 
 def _layers_problem(layers) -> str | None:
-    if not isinstance(layers, Iterable) or isinstance(layers, str) or not all(isinstance(name, str) for name in layers):
+    layers = list(layers) if isinstance(layers, Iterable) and not isinstance(layers, str) else [None]
+    if not all(isinstance(name, str) for name in layers):
         return "it is a list of names of layers, as they begin in adapter_tensors"
     if any(".lora_" in name for name in layers):
         return "those are tensors: each adapted layer has two, lora_A and lora_B. A layer's name ends before .lora_"

@@ -45,7 +45,7 @@ def _settings_problem(settings) -> str | None:
     if settings.get("use_peft") is not True:
         return "without use_peft the command trains every weight: nothing in its output says that there is no LoRA"
     if (rank := settings.get("lora_r", 16)) != 8:
-        return f"this LoRA has rank {rank}; asked is 8 (where no lora_r is given, TRL takes 16)"
+        return f"this LoRA has rank {rank!r}; asked is the number 8 (where no lora_r is given, TRL takes 16)"
     targets = settings.get("lora_target_modules")
     if not targets:
         return "PEFT has no default targets for this model, and stops: lora_target_modules has to say which layers"

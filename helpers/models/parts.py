@@ -25,8 +25,12 @@ def text_model(model: nn.Module) -> tuple[str, nn.Module]:
     decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
     if hasattr(decoder, "get_output_embeddings") and decoder.get_output_embeddings() is not None:
         # In Llama 4, BLIP-2 and Kosmos-2 it is a whole language model: what it has beside the head is where its words go in.
+        # T5 has none such beside its words: the whole model stays, and its head is left out by those who ask for layers.
         words = decoder.get_input_embeddings()
-        decoder = next(part for part in decoder.children() if any(module is words for module in part.modules()))
+        inside = (
+            part for part in decoder.children() if part is not words and any(module is words for module in part.modules())
+        )
+        decoder = next(inside, decoder)
     path = next((name for name, module in model.named_modules() if module is decoder), "")
     if not path or decoder is getattr(model, "base_model", None):
         raise ValueError(f"{type(model).__name__} has no text model of its own beside a vision tower")

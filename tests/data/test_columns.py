@@ -297,3 +297,9 @@ def test_a_file_of_another_kind_is_named_for_what_it_is(tmp_path, name, words):
             load(tmp_path / name, "train")
     with pytest.raises(FileNotFoundError, match="give the folder that it lies in"):
         find_csv(tmp_path / name)
+
+
+def test_a_parquet_file_may_have_any_other_ending(tmp_path):
+    write(tmp_path, columns_of(lambda n: {"image": stored(n), "query": "q?", "label": "1"}, 12))
+    (tmp_path / "train.parquet").rename(tmp_path / "rows.parquet.gzip")
+    assert len(load_chartqa(tmp_path / "rows.parquet.gzip", "train")) == 9

@@ -43,7 +43,13 @@ def test_another_number_is_not_the_value():
 
 
 def test_what_is_denied_is_not_said():
-    for text in ("This is a photograph, not a chart.", "It isn't a chart", "There is no chart.", "Not the chart"):
+    for text in (
+        "This is a photograph, not a chart.",
+        "It isn't a chart",
+        "There is no chart.",
+        "Not the chart",
+        "isn’t really a chart",
+    ):
         assert not says_one_of(text, ["chart"])
     for text in (
         "It is a chart, not a photograph.",

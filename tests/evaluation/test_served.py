@@ -316,6 +316,7 @@ def held(content, finish_reason="stop", **message) -> tuple[int, dict]:
         (held("", "content_filter"), "the reply holds no answer"),
         (held("<think>hm, seven and", "length"), "no answer within max_new_tokens=16"),
         (held("<think>hm, seven and"), "the reply holds no answer"),
+        (held("<think>hm, seven</think> "), "the reply holds no answer"),
         (held([{"type": "thinking", "thinking": []}]), "the reply holds no answer"),
         ((200, {"error": {"message": "the provider\nis away", "code": 502}}), "replied with an error: the provider is away"),
         ((200, {"error": "away"}), "replied with an error: away"),
@@ -329,12 +330,13 @@ def test_a_reply_without_an_answer_is_the_rows_problem_and_never_an_empty_answer
     assert not error.value.gave_up
 
 
+@pytest.mark.parametrize("reason", ["stop", "eos_token"])
 @pytest.mark.parametrize(
     ("content", "answer"),
     [("", ""), (" \n", ""), ([{"type": "text", "text": " 1"}, {"type": "other"}, {"type": "text", "text": "7 "}], "17")],
 )
-def test_an_empty_text_is_an_answer_and_parts_are_one_text(fake, rows, content, answer):
-    server = fake(lambda number, body: held(content))
+def test_an_empty_text_is_an_answer_and_parts_are_one_text(fake, rows, content, answer, reason):
+    server = fake(lambda number, body: held(content, reason))
     assert ask(Served(server.url), rows[:1]) == [answer]
 
 

@@ -19,7 +19,7 @@ WRONG: dict[str, list[tuple[dict, str]]] = {
         ({"settings": {k: v for k, v in CLI_FIXED.items() if k != "max_length"}}, "cut at 1024 tokens"),
         ({"settings": CLI_FIXED | {"use_peft": False}}, "trains every weight"),
         ({"settings": CLI_FIXED | {"use_peft": "false"}}, "in quotes it is a text"),
-        ({"settings": CLI_FIXED | {"lora_r": 16}}, "this LoRA has rank 16; asked is 8"),
+        ({"settings": CLI_FIXED | {"lora_r": 16}}, "this LoRA has rank 16; asked is the number 8"),
         ({"settings": CLI_FIXED | {"lora_target_modules": ["q_proj", "v_proj"]}}, "8 layers of the vision tower"),
         ({"settings": CLI_FIXED | {"lora_target_modules": "q_proj, v_proj"}}, "one text to the parser"),
         ({"settings": CLI_FIXED | {"lora_target_modules": r".*text_model.*_proj"}}, "asked are q_proj and v_proj"),
