@@ -52,6 +52,7 @@ def text_layers(config_or_name, kinds: Iterable[str] | None = None) -> str:
     """
     model = meta_model(load_config(config_or_name))
     path, decoder = text_model(model)
+    # In Llama 4, BLIP-2 and Kosmos-2 the decoder is a whole language model, with its head inside.
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     layers = [name for name, module in decoder.named_modules() if isinstance(module, nn.Linear) and module is not head]
     there = list(dict.fromkeys(map(_ending, layers)))

@@ -18,19 +18,12 @@ def vision_tower(model: nn.Module) -> nn.Module:
 
 
 def text_model(model: nn.Module) -> tuple[str, nn.Module]:
-    """The text model inside a model, without its head, and its path there: ``("model.language_model", ...)``.
+    """The text model inside a model, and its path there: ``("model.language_model", ...)``.
 
-    Found by transformers' ``get_decoder()``. ValueError if the model has none of its own.
+    It is without its head, but for families that keep the two together (Llama 4, BLIP-2, Kosmos-2). Found by transformers'
+    ``get_decoder()``. ValueError if the model has none of its own.
     """
     decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
-    if hasattr(decoder, "get_output_embeddings") and decoder.get_output_embeddings() is not None:
-        # In Llama 4, BLIP-2 and Kosmos-2 it is a whole language model: what it has beside the head is where its words go in.
-        # T5 has none such beside its words: the whole model stays, and its head is left out by those who ask for layers.
-        words = decoder.get_input_embeddings()
-        inside = (
-            part for part in decoder.children() if part is not words and any(module is words for module in part.modules())
-        )
-        decoder = next(inside, decoder)
     path = next((name for name, module in model.named_modules() if module is decoder), "")
     if not path or decoder is getattr(model, "base_model", None):
         raise ValueError(f"{type(model).__name__} has no text model of its own beside a vision tower")
