@@ -109,7 +109,7 @@ def test_the_hand_written_loss_is_trls(figures):
 
 
 def test_too_high_a_learning_rate_looks_perfect_and_ruins_the_answers(figures):
-    assert figures["too_fast_reward_accuracy"] >= 0.85  # of seeds 0 to 4, measured: 0.90 to 1.00
+    assert figures["too_fast_reward_accuracy"] >= 0.95
     assert figures["too_fast_reward_margin"] > figures["reward_margin"]
     assert figures["too_fast_accuracy"] <= figures["healthy_accuracy"] / 2, figures
     assert figures["too_fast_win_rate"] <= 0.1, figures
