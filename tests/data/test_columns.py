@@ -8,8 +8,7 @@ import datasets
 import pytest
 from datasets import Dataset, Features, Image, List, Value
 
-from helpers.data import BadRowError, load_chartqa, load_preferences, questions_of
-from helpers.data.questions_csv import find_csv
+from helpers.data import BadRowError, find_csv, load_chartqa, load_preferences, questions_of
 from tests.data.pictures import chart, chart_folder
 
 
