@@ -31,7 +31,7 @@ test: setup
 	@$(VENV_PYTHON) -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 lab: setup
-	@$(VENV_PYTHON) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+	@$(VENV_PYTHON) -m helpers lab
 
 bench: setup
 	@$(VENV_PYTHON) -m helpers bench
@@ -58,7 +58,7 @@ grade: instructor
 
 # For those who change the course.
 lock:
-	@$(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --extra dev --extra serving --extra site --extra tiny --extra instructor --upgrade --no-annotate \
+	@$(VENV_PYTHON) -m uv --cache-dir .cache/uv pip compile --universal --python-version 3.11 --extra dev --extra serving --extra site --extra tiny --extra instructor --upgrade --no-annotate \
 		--custom-compile-command "make lock" --quiet --output-file requirements.lock pyproject.toml
 
 lint: setup

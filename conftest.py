@@ -7,8 +7,7 @@ import tempfile
 
 import pytest
 
-from helpers.course import use_caches
-from helpers.paths import ROOT
+from helpers.paths import ROOT, use_caches
 
 # Before any test module imports the libraries that read these; nbmake's kernels inherit them.
 _OUT = tempfile.mkdtemp(prefix="course-test-")

@@ -1,4 +1,4 @@
-"""The course's commands: ``python -m helpers {setup,course,run,seeds,site,check,ask,doctor,measured,bench,gpu}``."""
+"""The course's commands: ``python -m helpers {setup,course,run,seeds,site,check,ask,lab,doctor,measured,bench,gpu}``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import warnings
 
 from helpers.course import environment
-from helpers.paths import ROOT
+from helpers.paths import ROOT, use_caches
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("question")
     sub.add_argument("--model", default="embedded", help="embedded, a folder, or owner/name@revision")
     sub.add_argument("--adapter", help="folder of the adapter that a lesson trained, such as runs/tiny/04_sft_chartqa/adapter")
+    sub = command("lab", _lab, "open the lessons in JupyterLab")
+    sub.add_argument("options", nargs="*", metavar="OPTION", help="of JupyterLab, after --: `lab -- --no-browser --port=8890`")
     command("doctor", _doctor, "say what is installed, what this machine has, and what each profile would do here")
     sub = command("measured", _measured, "keep a run's figures and times in notebooks/measured, and write them into the README")
     sub.add_argument("--run", default="runs/tiny", help="folder of the run (default: runs/tiny)")
@@ -81,7 +83,7 @@ def _course(options) -> int:
 
 
 def _run(options) -> int:
-    environment.use_caches()  # before the libraries read them
+    use_caches()  # before the libraries read them
     from helpers.course import UsageError, run
 
     try:
@@ -105,7 +107,7 @@ def _settings(pairs: list[str]) -> dict:
 
 
 def _seeds(options) -> int:
-    environment.use_caches()
+    use_caches()
     from helpers.course import UsageError, measure_seeds
 
     lessons = [name.strip() for name in options.lessons.split(",")]
@@ -122,7 +124,7 @@ def _seeds(options) -> int:
 
 def _quietly() -> None:
     """Keep the libraries' chatter away: it would hide an answer of one line."""
-    environment.use_caches()
+    use_caches()
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.simplefilter("ignore", FutureWarning)
     import datasets
@@ -159,7 +161,7 @@ def _ask(options) -> int:
 
 
 def _site(options) -> int:
-    environment.use_caches()
+    use_caches()
     from helpers.course import SiteError, build_site, write_contact_sheet
     from helpers.paths import resolve
 
@@ -184,8 +186,18 @@ def _measured(options) -> int:
     return 0
 
 
+def _lab(options) -> int:
+    use_caches()
+    from jupyterlab.labapp import LabApp
+
+    words = ["--LabApp.default_url=/lab/tree/notebooks", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    words += ["--LanguageServerManager.autodetect=False"]  # it asks npm, which writes a log into the home folder
+    LabApp.launch_instance([*words, *options.options])
+    return 0
+
+
 def _doctor(options) -> int:
-    environment.use_caches()
+    use_caches()
     from helpers.course import examine
 
     print(examine())
@@ -193,7 +205,7 @@ def _doctor(options) -> int:
 
 
 def _bench(options) -> int:
-    environment.use_caches()
+    use_caches()
     from helpers.course import bench
 
     bench()

@@ -1,4 +1,4 @@
-"""Where things are: the repository, the embedded model and data, and the folder that a run writes to."""
+"""Where things are: the repository, the embedded model and data, the folder that a run writes to, and the libraries' caches."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ EMBEDDED_MODEL = EMBEDDED / "tiny_smolvlm"
 EMBEDDED_CHARTQA = EMBEDDED / "chartqa_mini"
 EMBEDDED_PREFERENCES = EMBEDDED / "preferences"
 CACHE = ROOT / ".cache"
+UV_CACHE = CACHE / "uv"
 
 
 def resolve(path: str | Path) -> Path:
@@ -27,3 +28,29 @@ def output_folder(profile: str) -> Path:
     folder = resolve(os.environ.get("COURSE_OUT") or f"runs/{profile}")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def use_caches() -> None:
+    """Set :func:`caches` for this process and its children, and make the folders: libraries warn of one that is missing."""
+    os.environ.update(caches())
+    for name, value in caches().items():
+        if name.endswith(("HOME", "DIR")):
+            os.makedirs(value, exist_ok=True)
+
+
+def caches() -> dict[str, str]:
+    """Environment variables that keep every cache of a run inside the repository, and telemetry off."""
+    return {
+        "HF_HOME": str(CACHE / "huggingface"),
+        "IPYTHONDIR": str(CACHE / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(CACHE / "jupyter" / "config"),
+        "JUPYTER_DATA_DIR": str(CACHE / "jupyter" / "data"),
+        "JUPYTER_RUNTIME_DIR": str(CACHE / "jupyter" / "runtime"),
+        "MPLCONFIGDIR": str(CACHE / "matplotlib"),
+        "UV_CACHE_DIR": str(UV_CACHE),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTHONUTF8": "1",  # what our own children print is read as UTF-8, whatever the locale
+        "TOKENIZERS_PARALLELISM": "false",  # the processor's tokenizer would warn at every fork
+        # tqdm misses ipywidgets, whose state would end up in the notebooks; TRL 1.16 itself calls a name that is going away.
+        "PYTHONWARNINGS": "ignore:IProgress not found,ignore:`is_gradient_checkpointing`",
+    }

@@ -31,7 +31,7 @@ __getattr__, __dir__, __all__ = open_room(
         "measured": ("keep_measured", "with_measured"),
         "doctor": ("examine",),
         "downloads": ("say_downloads", "to_download"),
-        "environment": ("INSTRUCTOR_PYTHON", "PYTHON", "caches", "ensure", "ensure_instructor", "use_caches"),
+        "environment": ("INSTRUCTOR_PYTHON", "PYTHON", "ensure", "ensure_instructor"),
         "steps": ("Steps", "size_of"),
         "launch": ("TAG", "badges", "readme_badges", "setup_code", "setup_text", "with_readme_badges", "with_setup"),
         "jobs": ("job_command", "run_job"),

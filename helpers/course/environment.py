@@ -17,7 +17,7 @@ import sys
 import time
 
 from helpers.course.steps import Steps, size_of
-from helpers.paths import CACHE, MEASURED, ROOT
+from helpers.paths import CACHE, MEASURED, ROOT, UV_CACHE
 
 VENV = ROOT / ".venv"
 _IN_VENV = "Scripts/python.exe" if os.name == "nt" else "bin/python"
@@ -25,7 +25,6 @@ PYTHON = VENV / _IN_VENV
 INSTRUCTOR = CACHE / "instructor"
 INSTRUCTOR_PYTHON = INSTRUCTOR / _IN_VENV
 _STAMP = VENV / ".installed"
-UV_CACHE = CACHE / "uv"
 LOG = CACHE / "setup.log"
 
 
@@ -133,29 +132,3 @@ def ensure_instructor() -> None:
 
 def _has_pip() -> bool:
     return PYTHON.exists() and subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True).returncode == 0
-
-
-def use_caches() -> None:
-    """Set :func:`caches` for this process and its children, and make the folders: libraries warn of one that is missing."""
-    os.environ.update(caches())
-    for name, value in caches().items():
-        if name.endswith(("HOME", "DIR")):
-            os.makedirs(value, exist_ok=True)
-
-
-def caches() -> dict[str, str]:
-    """Environment variables that keep every cache of a run inside the repository, and telemetry off."""
-    return {
-        "HF_HOME": str(CACHE / "huggingface"),
-        "IPYTHONDIR": str(CACHE / "ipython"),
-        "JUPYTER_CONFIG_DIR": str(CACHE / "jupyter" / "config"),
-        "JUPYTER_DATA_DIR": str(CACHE / "jupyter" / "data"),
-        "JUPYTER_RUNTIME_DIR": str(CACHE / "jupyter" / "runtime"),
-        "MPLCONFIGDIR": str(CACHE / "matplotlib"),
-        "UV_CACHE_DIR": str(UV_CACHE),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "PYTHONUTF8": "1",  # what our own children print is read as UTF-8, whatever the locale
-        "TOKENIZERS_PARALLELISM": "false",  # the processor's tokenizer would warn at every fork
-        # tqdm misses ipywidgets, whose state would end up in the notebooks; TRL 1.16 itself calls a name that is going away.
-        "PYTHONWARNINGS": "ignore:IProgress not found,ignore:`is_gradient_checkpointing`",
-    }

@@ -11,7 +11,6 @@ from papermill.exceptions import PapermillExecutionError
 
 from helpers.course.contact_sheet import write_contact_sheet
 from helpers.course.downloads import needs_hub, say_downloads
-from helpers.course.environment import use_caches
 from helpers.course.kernel import ENGINE
 from helpers.course.notebooks import Lesson, UsageError, check_parameters, find_lessons, select_lessons
 from helpers.course.out_folder import check_left, hold, open_out
@@ -21,7 +20,7 @@ from helpers.course.results import read_results
 from helpers.course.secrets import redact, redact_files
 from helpers.course.site import SiteError, build_site
 from helpers.course.times import expected_seconds
-from helpers.paths import NOTEBOOKS, ROOT
+from helpers.paths import NOTEBOOKS, ROOT, use_caches
 
 CELL_TIMEOUT_SECONDS = {"tiny": 900, "t4": 6 * 3600, "gpu": 6 * 3600}
 

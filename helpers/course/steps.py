@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from helpers.paths import CACHE, ROOT
+from helpers.paths import ROOT, UV_CACHE
 
 
 class Steps:
@@ -32,7 +32,7 @@ class Steps:
         """Whether the program ended well."""
         print(f"$ {' '.join(command)}", file=self._file, flush=True)
         # The system's certificates, as pip takes them: uv's own don't know a network that reads along.
-        environment = {"UV_SYSTEM_CERTS": "1"} | os.environ | {"UV_CACHE_DIR": str(CACHE / "uv"), "UV_NO_PROGRESS": "1"}
+        environment = {"UV_SYSTEM_CERTS": "1"} | os.environ | {"UV_CACHE_DIR": str(UV_CACHE), "UV_NO_PROGRESS": "1"}
         done = subprocess.Popen(command, cwd=ROOT, stdout=self._file, stderr=subprocess.STDOUT, env=environment)
         try:
             while True:

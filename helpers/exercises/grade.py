@@ -16,10 +16,9 @@ import pandas as pd
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
-from helpers.course import use_caches
 from helpers.exercises.exercise import SOURCE
 from helpers.exercises.generate import nbgrader_config
-from helpers.paths import ROOT
+from helpers.paths import ROOT, use_caches
 
 _CELL_TIMEOUT_SECONDS = 900  # the experiments train
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from helpers.models import free_cores
-from helpers.paths import CACHE, EMBEDDED_CHARTQA, EMBEDDED_MODEL, EMBEDDED_PREFERENCES, ROOT
+from helpers.paths import CACHE, EMBEDDED_CHARTQA, EMBEDDED_MODEL, EMBEDDED_PREFERENCES, ROOT, use_caches
 
 OTHER_SEEDS = (1, 2)  # of the language stage; what is shipped has seed 0
 
@@ -38,6 +38,7 @@ def main() -> None:
     what = arguments.what
     if what != "tune" and len(arguments.of) != (what == "rebuilt"):
         parser.error("rebuilt takes one folder; all, data, model and language take none")
+    use_caches()  # before the libraries read them
     if what in ("all", "data"):
         from helpers.tiny import mini, pairs
 

@@ -1,15 +1,20 @@
 """One place says which packages: pyproject.toml; the lock and environment.yml agree with it."""
 
+import os
 import re
+import subprocess
 import sys
+import time
 import tomllib
+import urllib.request
+from socket import socket
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from helpers.course import Steps, caches, environment, read_measured, size_of
-from helpers.paths import CACHE, ROOT
+from helpers.course import Steps, environment, read_measured, size_of
+from helpers.paths import CACHE, ROOT, caches
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -56,6 +61,53 @@ def test_the_conda_file_refers_to_them_and_repeats_nothing():
 
 def test_caches_stay_in_the_repository():
     assert all(value.startswith(str(CACHE)) for name, value in caches().items() if name.endswith(("HOME", "DIR")))
+
+
+@pytest.fixture
+def home(tmp_path) -> dict[str, str]:
+    """The environment of somebody with an empty home folder, who has never run the course."""
+    (tmp_path / "home").mkdir()
+    return {name: value for name, value in os.environ.items() if name not in caches()} | {"HOME": str(tmp_path / "home")}
+
+
+def test_jupyterlab_leaves_nothing_in_the_home_folder(home):
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
+    command = [sys.executable, "-m", "helpers", "lab", "--", *own]
+    server = subprocess.Popen(command, cwd=ROOT, env=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(240):
+            time.sleep(0.5)
+            assert server.poll() is None, "it ended"
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/lab", timeout=5).close()
+                break
+            except OSError:
+                continue
+        else:
+            raise AssertionError("no answer in two minutes")
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+    assert not os.listdir(home["HOME"])
+
+
+def test_drawing_the_data_leaves_nothing_in_the_home_folder(home):
+    """``python -m helpers.tiny data``, with drawing in place of all that it draws."""
+    told = """
+import sys, types
+def draw(folder):
+    import matplotlib.font_manager
+sys.modules["helpers.tiny.mini"] = sys.modules["helpers.tiny.pairs"] = types.SimpleNamespace(build=draw)
+from helpers.tiny import __main__ as tiny
+sys.argv = ["helpers.tiny", "data"]
+tiny.main()
+"""
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, env=home, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not os.listdir(home["HOME"])
 
 
 def test_a_step_writes_a_log_and_its_end_is_named(tmp_path, capfd):

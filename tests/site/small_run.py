@@ -5,8 +5,8 @@ import sys
 
 import nbformat
 
-from helpers.course import find_lessons, run, use_caches
-from helpers.paths import resolve
+from helpers.course import find_lessons, run
+from helpers.paths import resolve, use_caches
 
 
 def main(folder: str) -> int:

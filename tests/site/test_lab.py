@@ -36,7 +36,7 @@ def address(folder):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
-    command = [sys.executable, *RECIPE.split(), *own, f"--ServerApp.root_dir={folder}"]
+    command = [sys.executable, *RECIPE.split(), "--", *own, f"--ServerApp.root_dir={folder}"]
     with open(folder / "log.txt", "w") as log:
         server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
     try:
