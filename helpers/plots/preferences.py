@@ -3,6 +3,7 @@
 from collections import Counter
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from helpers.plots.figure import AFTER, BEFORE
 
@@ -29,11 +30,15 @@ def plot_preference_curves(log: list[dict]):
 
 
 def preference_curves_in_words(log: list[dict]) -> str:
-    """Where the curves of :func:`plot_preference_curves` begin and end, for their text alternative."""
+    """What the curves of :func:`plot_preference_curves` come to, for their text alternative: means over their last quarter,
+    since a step sees few pairs; and where the log-probabilities begin and end.
+    """
     rows = [row for row in log if "rewards/margins" in row]
+    last = rows[-max(1, len(rows) // 4) :]
+    accuracy, margin = (np.mean([row[key] for row in last]) for key in ("rewards/accuracies", "rewards/margins"))
     chosen, rejected = (f"{rows[0][key]:.1f} to {rows[-1][key]:.1f}" for key in ("logps/chosen", "logps/rejected"))
     return (
-        f"Reward accuracy ends at {rows[-1]['rewards/accuracies']:.2f}, the margin at {rows[-1]['rewards/margins']:.2f}; "
+        f"Over the last quarter reward accuracy is {accuracy:.2f}, the margin {margin:.2f}; "
         f"log-probability of the chosen answers {chosen}, of the rejected ones {rejected}."
     )
 
