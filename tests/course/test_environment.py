@@ -7,13 +7,13 @@ import sys
 import time
 import tomllib
 import urllib.request
-from socket import socket
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
 from helpers.course import Steps, environment, read_measured, size_of
+from helpers.evaluation import free_port
 from helpers.paths import CACHE, ROOT, caches
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -71,9 +71,7 @@ def home(tmp_path) -> dict[str, str]:
 
 
 def test_jupyterlab_leaves_nothing_in_the_home_folder(home):
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     own = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
     command = [sys.executable, "-m", "helpers", "lab", "--", *own]
     server = subprocess.Popen(command, cwd=ROOT, env=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

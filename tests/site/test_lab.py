@@ -7,12 +7,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import closing
 from pathlib import Path
-from socket import socket
 
 import pytest
 
+from helpers.evaluation import free_port
 from helpers.exercises import EXERCISES
 from helpers.paths import NOTEBOOKS, ROOT
 from tests.site.browser import CHROMIUM, NEEDS_CHROMIUM, chromium
@@ -32,9 +31,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(folder):
-    with closing(socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     own = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
     command = [sys.executable, *RECIPE.split(), "--", *own, f"--ServerApp.root_dir={folder}"]
     with open(folder / "log.txt", "w") as log:
